@@ -1,0 +1,197 @@
+"""The one place where the parts are put together. Command line, batch and page all use an Assistant."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from data.database import Database
+from data.errors import NotFound
+from data.index import Index
+from data.persona import Persona, load_persona
+from data.store import Source, Store
+from data.style_memory import StyleMemory
+from data.workfolder import WorkFolder
+
+if TYPE_CHECKING:
+    from bot.drafts import Draft, Responder
+    from bot.extractive import Answer
+    from bot.intent import IntentClassifier
+    from data.embedding import Embedder
+    from ingest.pipeline import Entry, Report
+    from rag.retriever import Retriever, SearchResult
+
+RESPONDERS = ("extractive",)
+PASSAGES = 6  # that a draft or an answer may draw on
+
+
+class Assistant:
+    """A work folder in use, with a persona and a responder. Models are loaded when first needed."""
+
+    def __init__(self, home: Path, command: str, writing: bool = False, shared: bool = False) -> None:
+        """Open the work folder `home`; `command` is what other processes are told has it in use.
+
+        `writing` takes the writer's lock, and raises WorkFolderError where another process has it. A reader takes the
+        lock where it is free, and searches without the vector index where it isn't; a `shared` reader, which may run
+        for long, leaves it to others.
+        """
+        self.folder = WorkFolder(home)
+        if writing:
+            self.folder.lock(command)
+        elif not shared:
+            self.folder.try_lock(command)
+        try:
+            self.database = Database(self.folder.database)
+        except BaseException:
+            self.folder.unlock()
+            raise
+        self.store = Store(self.database)
+        self.index = Index(self.store, self.folder.index, writable=self.folder.writing)
+        self.style = StyleMemory(self.database)
+        self.use("shawgpt")
+
+    def __enter__(self) -> "Assistant":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the work folder."""
+        self.index.close()
+        self.database.close()
+        self.folder.unlock()
+
+    def use(self, persona: str, responder: str | None = None, kb: str | None = None) -> None:
+        """Choose who replies, what writes, and from which knowledge base (the persona's by default).
+
+        Raises NotFound, listing the known, for a persona or responder that doesn't exist.
+        """
+        self.persona: Persona = load_persona(persona, self.folder.path)
+        self.responder_name = responder or self.persona.responder
+        if self.responder_name not in RESPONDERS:
+            raise NotFound(f"no responder {self.responder_name!r} (known: {', '.join(RESPONDERS)})")
+        self.kb = kb or self.persona.knowledge_base
+        for part in ("intents", "responder"):
+            self.__dict__.pop(part, None)
+        self._retrievers: dict[str, Retriever] = {}
+
+    # -- documents
+
+    def ingest(
+        self, what: Sequence[str], kb: str, password: str | None, progress: "Callable[[Entry], None]"
+    ) -> "Report":
+        """Bring knowledge base `kb` up to date with files, folders, globs and URLs. Raises BadInput."""
+        from ingest.discover import discover
+        from ingest.fetch import Fetcher
+        from ingest.pipeline import ingest
+
+        with Fetcher() as fetcher:
+            found = discover(what, fetcher)
+            started = getattr(progress, "start", None)
+            if started:
+                started(len(found.items))
+            self.store.open_kb(kb, self.embedder.name)
+            return ingest(self.store, self.index, self.embedder, found, kb, password, fetcher, progress)
+
+    def sources(self, kb: str | None = None) -> list[Source]:
+        """The documents of a knowledge base; none where nothing has been ingested yet. Raises NotFound."""
+        name = kb or self.kb
+        if kb is None and name not in self.store.knowledge_bases():
+            return []
+        return self.store.sources(name)
+
+    def forget(self, wanted: Sequence[str], kb: str | None = None) -> dict[str, int]:
+        """Remove documents, given as `sources` lists them or as paths; returns the chunks of each.
+
+        Raises NotFound, and removes none, where one of them is unknown.
+        """
+        name = kb or self.kb
+        known = {source.source for source in self.store.sources(name)}
+        chosen = []
+        for source in wanted:
+            path = str(Path(source).expanduser().resolve())
+            match = next((candidate for candidate in (source, path) if candidate in known), None)
+            if match is None:
+                raise NotFound(f"{source} is not in knowledge base {name!r}: `shawgpt sources --kb {name}` lists what is")
+            chosen.append(match)
+        removed = {}
+        for source in dict.fromkeys(chosen):
+            ids = self.store.forget(name, source)
+            self.index.update(name, [], ids)
+            removed[source] = len(ids)
+        return removed
+
+    # -- questions and comments
+
+    def search(self, query: str, k: int = 5, kb: str | None = None) -> "SearchResult":
+        """The `k` best passages for `query`. Raises NotFound for an unknown knowledge base."""
+        return self._retriever(kb or self.kb).search(query, k)
+
+    def answer(self, question: str) -> "Answer":
+        """An answer with the source of each sentence, or an abstention with its reason."""
+        from bot.extractive import answer_question
+
+        return answer_question(question, self._found(question), self.embedder)
+
+    def draft(self, comment: str, recent: tuple[str, ...] = ()) -> "Draft":
+        """A draft for one comment; `recent` are the latest replies, oldest first, so that they vary."""
+        return [piece for piece in self.stream(comment, recent) if not isinstance(piece, str)][-1]
+
+    def stream(self, comment: str, recent: tuple[str, ...] = ()) -> "Iterator[str | Draft]":
+        """The draft in pieces as it is written, then the whole Draft, once, last."""
+        from bot.drafts import Request
+
+        intent = self.intents.classify(comment)
+        return self.responder.stream(Request(comment, intent, self._found(comment), recent))
+
+    def import_replies(
+        self, path: Path, comment_column: str | None = None, reply_column: str | None = None
+    ) -> tuple[int, int, int]:
+        """Read past replies into style memory; returns how many are new, how many there are, and the rows passed over."""
+        from bot.pairs import read_pairs
+
+        pairs, skipped = read_pairs(path, comment_column, reply_column)
+        new = self.style.add(pairs)
+        self.__dict__.pop("responder", None)
+        return new, len(self.style.all()), skipped
+
+    # -- parts, made when first used
+
+    @cached_property
+    def embedder(self) -> "Embedder":
+        """The embedding model."""
+        from data.embedding import load_embedder
+
+        return load_embedder()
+
+    @cached_property
+    def intents(self) -> "IntentClassifier":
+        """What tells a question from a thank-you."""
+        from bot.intent import IntentClassifier
+
+        return IntentClassifier(self.embedder, self.persona.intents)
+
+    @cached_property
+    def responder(self) -> "Responder":
+        """What writes the drafts."""
+        from bot.extractive import ExtractiveResponder
+
+        return ExtractiveResponder(self.persona, self.style.all(), self.embedder, self.intents)
+
+    def _retriever(self, kb: str) -> "Retriever":
+        from rag.retriever import Retriever
+
+        if kb not in self._retrievers:
+            self.store.check_kb(kb, self.embedder.name)
+            self._retrievers[kb] = Retriever(self.store, self.index, self.embedder, kb)
+        return self._retrievers[kb]
+
+    def _found(self, text: str) -> "SearchResult":
+        from rag.retriever import SearchResult
+
+        # Before the first ingest there is nothing to search, and that is no error: thanks can be answered all the same.
+        if self.kb == self.persona.knowledge_base and self.kb not in self.store.knowledge_bases():
+            return SearchResult(text, (), 0.0)
+        return self._retriever(self.kb).search(text, PASSAGES)

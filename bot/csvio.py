@@ -1,0 +1,160 @@
+"""Comments in and drafts out as CSV: any encoding and delimiter in, cells that no spreadsheet runs out."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import BadInput
+
+csv.field_size_limit(16 * 2**20)  # characters a cell
+
+# Names that exports give the column with the comments, in the order of preference (lower case, letters only).
+COMMENT_NAMES = (
+    "comment", "comments", "commenttext", "commentbody", "textdisplay", "textoriginal", "text", "body", "message",
+    "content", "commentcontent", "review", "feedback", "question",
+)  # fmt: skip
+REPLY_NAMES = ("response", "responses", "reply", "replies", "replytext", "answer", "creatorreply")
+
+# A spreadsheet takes a cell that begins with one of these for a formula (OWASP ASVS 1.2.10), the full-width ones too.
+# A leading apostrophe makes it text; one more goes before a cell that has apostrophes already, so that it can be undone.
+FORMULA = re.compile(r"'*[=+\-@\t\r\n\0＝＋－＠]")
+NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*\Z")  # -3 is a number, not a formula
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file as read: every row has as many cells as the header."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def guard(cell: str) -> str:
+    """`cell` such that a spreadsheet shows it and doesn't run it; undone by `unguard`."""
+    return f"'{cell}" if FORMULA.match(cell) and not NUMBER.match(cell) else cell
+
+
+def unguard(cell: str) -> str:
+    """The text that `guard` was given."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
+
+
+def encode(cells: Sequence[str]) -> bytes:
+    """One record of an output file, guarded, as UTF-8; it ends with CR LF as RFC 4180 has it."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerow([guard(cell) for cell in cells])
+    return buffer.getvalue().encode("utf-8", "replace")
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV file with a header line.
+
+    Raises BadInput, naming the line, where it is missing, empty, binary, without a header, or has a quote that never ends.
+    """
+    text = decode(path)
+    if not text.strip():
+        raise BadInput(f"{path} is empty: it needs a header line and a line a comment")
+    records = list(_records(path, text))
+    columns, rows = tuple(records[0]), records[1:]
+    width = len(columns)
+    for number, row in enumerate(rows, 2):
+        if len(row) > width and any(cell.strip() for cell in row[width:]):
+            raise BadInput(
+                f"{path}: record {number} has {len(row)} cells, the header has {width}: put cells that contain the "
+                "delimiter between quotes"
+            )
+    return Table(columns, [tuple(unguard(c) for c in (*row, *[""] * width)[:width]) for row in rows])
+
+
+def find_column(path: Path, table: Table, names: Sequence[str], wanted: str | None, option: str) -> int:
+    """The index of the column called `wanted`, or else of the one that is called like `names` or alone holds prose.
+
+    Raises BadInput naming the columns there are, and `option` as the way to choose one.
+    """
+    there = ", ".join(repr(column) for column in table.columns)
+    if wanted is not None:
+        exact = [i for i, column in enumerate(table.columns) if column == wanted]
+        close = [i for i, column in enumerate(table.columns) if _plain(column) == _plain(wanted)]
+        if not exact and not close:
+            raise BadInput(f"{path} has no column {wanted!r}: it has {there}")
+        return (exact or close)[0]
+    for name in names:
+        for i, column in enumerate(table.columns):
+            if _plain(column) == name:
+                return i
+    if _looks_like_data(table.columns):
+        raise BadInput(f"{path}: its first line is no header: add a line with the columns' names, such as 'Comment'")
+    prose = [i for i in range(len(table.columns)) if _is_prose([row[i] for row in table.rows])]
+    if len(prose) == 1 and len(names) and names[0] == COMMENT_NAMES[0]:
+        return prose[0]
+    raise BadInput(f"{path}: can't tell which column holds the {names[0]}: it has {there}; name one with {option}")
+
+
+def decode(path: Path) -> str:
+    """The file's text, whatever its encoding. Raises BadInput for one that can't be read or isn't text."""
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path} can't be read: {error.strerror}") from error
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return body.decode("utf-16", "replace")
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    if body.startswith((b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0")):
+        raise BadInput(f"{path} is not a CSV file: export the sheet as CSV and give that")
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(body).best()
+    if best is None:
+        raise BadInput(f"{path} is not text: give a CSV file")
+    return str(best)
+
+
+def _records(path: Path, text: str) -> Iterator[list[str]]:
+    dialect = _delimiter(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect, strict=True)
+    started = 1
+    lenient = False
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                raise BadInput(f"{path}: the quote opened at line {started} never closes: add the closing quote") from error
+            if lenient:
+                raise BadInput(f"{path}, line {reader.line_num}: {error}") from error
+            # A quote inside a cell that isn't doubled: common in hand-made files, and read as it stands.
+            rest = "".join(text.splitlines(keepends=True)[started - 1 :])
+            reader = csv.reader(io.StringIO(rest, newline=""), delimiter=dialect)
+            lenient = True
+            continue
+        if row:
+            yield row
+        if not lenient:
+            started = reader.line_num + 1
+
+
+def _delimiter(text: str) -> str:
+    first = next(line for line in text.splitlines() if line.strip())
+    counts = {delimiter: first.count(delimiter) for delimiter in ",;\t"}
+    return max(counts, key=lambda delimiter: counts[delimiter])
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.lower() if c.isalpha())
+
+
+def _looks_like_data(columns: Sequence[str]) -> bool:
+    return any(len(c) > 60 or len(c.split()) > 6 or c.rstrip().endswith((".", "!", "?")) for c in columns)
+
+
+def _is_prose(cells: Sequence[str]) -> bool:
+    filled = [cell for cell in cells if cell.strip()]
+    return bool(filled) and sum(len(cell.split()) for cell in filled) / len(filled) >= 4

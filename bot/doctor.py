@@ -1,0 +1,103 @@
+"""What `shawgpt doctor` looks at and mends."""
+
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.database import Database
+from data.errors import BadInput, ShawGPTError
+from data.workfolder import WorkFolder
+
+if TYPE_CHECKING:
+    from bot.assistant import Assistant
+
+ROOM = 500 * 2**20  # bytes of free disk under which it is time to say so
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    found: str
+    good: bool = True
+
+
+def examine(assistant: "Assistant", rebuild: bool, reembed: bool, backup: Path | None) -> list[Finding]:
+    """Look at everything, and do first what was asked for: embed again, rebuild the index, write a back-up."""
+    findings = [Finding("shawgpt", version("shawgpt")), Finding("SQLite", sqlite3.sqlite_version)]
+    home = assistant.folder.path
+    free = shutil.disk_usage(home).free
+    findings.append(Finding("work folder", f"{home}, {free / 2**30:.1f} GiB free", free > ROOM))
+    verdict = assistant.database.integrity()
+    findings.append(Finding("database", verdict, verdict == "ok"))
+    try:
+        findings.append(Finding("embedding model", assistant.embedder.name))
+    except ShawGPTError as error:
+        return [*findings, Finding("embedding model", str(error), False)]
+    if reembed:
+        findings += _reembed(assistant)
+    if rebuild or reembed:
+        built = assistant.index.rebuild()
+        told = ", ".join(f"{count} chunks in {kb!r}" for kb, count in built.items()) or "no knowledge base yet"
+        findings.append(Finding("vector index", f"built again: {told}"))
+    for kb in assistant.store.knowledge_bases():
+        findings.append(_knowledge_base(assistant, kb))
+    findings.append(Finding("style memory", f"{len(assistant.style.all())} past replies"))
+    findings.append(Finding("responder", assistant.responder_name))
+    if backup:
+        assistant.database.backup(backup)
+        findings.append(Finding("back-up", f"{backup}, {backup.stat().st_size / 2**20:.1f} MiB"))
+    return findings
+
+
+def restore_backup(home: Path, backup: Path) -> None:
+    """Put a back-up in the place of the database; the old one is kept beside it as `.before-restore`.
+
+    Raises BadInput where `backup` is no sound database of shawgpt.
+    """
+    if not backup.is_file():
+        raise BadInput(f"{backup} is no file: give one that `shawgpt doctor --backup` wrote")
+    folder = WorkFolder(home)
+    folder.lock("doctor --restore")
+    try:
+        fresh = folder.database.with_suffix(".restoring")
+        shutil.copyfile(backup, fresh)
+        database = Database(fresh)  # raises where it is damaged, or of a newer version
+        verdict = database.integrity()
+        database.close()
+        if verdict != "ok":
+            raise BadInput(f"{backup} is damaged: {verdict}")
+        if folder.database.exists():
+            folder.database.replace(folder.database.with_suffix(".before-restore"))
+        fresh.replace(folder.database)
+    finally:
+        folder.unlock()
+
+
+def _reembed(assistant: "Assistant") -> list[Finding]:
+    findings = []
+    store, embedder = assistant.store, assistant.embedder
+    for kb in store.knowledge_bases():
+        ids = store.ids(kb)
+        chunks = store.chunks(ids)
+        vectors = embedder.encode([chunks[i].embedded_text for i in ids])
+        store.replace_vectors(kb, embedder.name, dict(zip(ids, vectors, strict=True)))
+        findings.append(Finding("embedded again", f"{len(ids)} chunks of {kb!r} with {embedder.name}"))
+    return findings
+
+
+def _knowledge_base(assistant: "Assistant", kb: str) -> Finding:
+    what = f"knowledge base {kb!r}"
+    try:
+        assistant.store.check_kb(kb, assistant.embedder.name)
+    except BadInput as error:
+        return Finding(what, str(error), False)
+    before = len(assistant.index.repairs)
+    assistant.index.check(kb)
+    repaired = assistant.index.repairs[before:]
+    count = f"{len(assistant.store.sources(kb))} documents, {assistant.store.count(kb)} chunks"
+    return Finding(what, f"{count}, index {'mended: ' + '; '.join(repaired) if repaired else 'agrees'}")

@@ -1,0 +1,156 @@
+"""The responder without a model: thanks from style memory, answers word for word from the documents, the rest left.
+
+Nothing in a comment can steer it: it writes only sentences that the creator or the documents wrote already.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from bot.drafts import HIDDEN, NO_ANSWER, NO_REPLY_FITS, YOURS, Draft, Request, Sentence, Source, Support
+from bot.intent import Intent, IntentClassifier
+from bot.quoting import Embeds, Quote, best_quotes
+from bot.style import Style
+from bot.surface import asks, plain, sentence_texts
+from data.hidden import find_hidden, show_hidden
+from data.models import Passage
+from data.persona import Persona
+from data.style_memory import PastReply
+
+if TYPE_CHECKING:
+    from rag.retriever import SearchResult
+
+# An answer is given where the passages probably hold one (their calibrated confidence) and a sentence of them is near
+# the question; see benchmarks/results/answers.md.
+SURE = 0.5
+HELPFUL = 3  # passages shown to the creator with a comment that is left to them
+SHOWN_WITH = frozenset(["criticism", "question", "suggestion", "remark"])  # intents that passages may help to answer
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer in sentences from the documents, or the reason why there is none."""
+
+    question: str
+    status: Literal["answered", "abstained", "failed"]
+    sentences: tuple[Sentence, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    reason: str = ""  # empty where answered
+    responder: str = "extractive"
+
+    @property
+    def text(self) -> str:
+        """The sentences, joined."""
+        return " ".join(sentence.text for sentence in self.sentences)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `ask --json` prints."""
+        return {
+            "question": self.question,
+            "answer": self.text,
+            "status": self.status,
+            "sentences": [asdict(sentence) for sentence in self.sentences],
+            "passages": [asdict(passage) for passage in self.passages],
+            "responder": self.responder,
+            "reason": self.reason,
+        }
+
+
+def answer_question(question: str, found: SearchResult, embedder: Embeds) -> Answer:
+    """The best sentences of `found` in answer to `question`, each with its source; or an abstention."""
+    if not found.passages:
+        return Answer(question, "abstained", reason="the documents have nothing on this")
+    quotes = best_quotes(question, found.passages, embedder)
+    if not quotes or not sure(found.confidence, quotes):
+        return Answer(question, "abstained", passages=found.passages, reason=NO_ANSWER)
+    return Answer(question, "answered", tuple(_sentence(quote) for quote in quotes), found.passages)
+
+
+def sure(confidence: float, quotes: Sequence[Quote]) -> bool:
+    """Whether `quotes`, from passages of this `confidence`, are to be given as an answer."""
+    return confidence >= SURE
+
+
+class ExtractiveResponder:
+    """Drafts replies from style memory and the documents. It implements bot.drafts.Responder."""
+
+    name = "extractive"
+
+    def __init__(
+        self, persona: Persona, past: Sequence[PastReply], embedder: Embeds, classifier: IntentClassifier
+    ) -> None:
+        self.persona = persona
+        self.embedder = embedder
+        self.style = Style(past, classifier, persona.replies, persona.signature)
+
+    def stream(self, request: Request) -> Iterator[str | Draft]:
+        """The reply in pieces, then the Draft."""
+        draft = self.draft(request)
+        yield from re.findall(r"\S+\s*", draft.reply)
+        yield draft
+
+    def draft(self, request: Request) -> Draft:
+        """The draft at once."""
+        intent = request.intent
+        passages = request.found.passages if request.found else ()
+        if intent.label in YOURS:
+            helpful = passages[:HELPFUL] if intent.label in SHOWN_WITH else ()
+            return self._left(request, _reason(intent), helpful)
+        if intent.label == "question":
+            return self._answer(request)
+        reply = self.style.choose(intent.label, request.comment, request.recent)
+        if not reply:
+            return self._left(request, f"{intent.label}: {NO_REPLY_FITS}", ())
+        return Draft(self._signed(reply), "drafted", intent.label, _flags(request.comment))
+
+    def _answer(self, request: Request) -> Draft:
+        if request.found is None:
+            return self._left(request, f"question: {NO_ANSWER}", ())
+        answer = answer_question(question_of(request.comment), request.found, self.embedder)
+        if answer.status != "answered":
+            return self._left(request, f"question: {answer.reason}", request.found.passages[:HELPFUL])
+        opening = self.style.choose("question", request.comment, request.recent)
+        reply = self._signed(" ".join(part for part in (opening, answer.text) if part))
+        sources = _sources(answer.sentences, request.found.passages)
+        flags = _flags(request.comment)
+        return Draft(reply, "drafted", "question", flags, sources, answer.sentences, request.found.passages)
+
+    def _left(self, request: Request, reason: str, passages: Sequence[Passage]) -> Draft:
+        """A draft that is the creator's to write, with what may help."""
+        sources = tuple(dict.fromkeys(Source(p.source, p.title, p.page_start) for p in passages))
+        flags = (reason, *_flags(request.comment))
+        return Draft("", "needs_you", request.intent.label, flags, sources, passages=tuple(passages))
+
+    def _signed(self, reply: str) -> str:
+        signature = self.persona.signature
+        return f"{reply} {signature}" if signature else reply
+
+
+def question_of(comment: str) -> str:
+    """The part of a comment that asks, without greetings and thanks; the whole comment where no sentence does."""
+    texts = sentence_texts(plain(comment))
+    asking = [text for text in texts if asks(text)]
+    return " ".join(asking) if asking else plain(comment)
+
+
+def _reason(intent: Intent) -> str:
+    return f"{YOURS[intent.label]} ({intent.reason})" if intent.label == "injection" else YOURS[intent.label]
+
+
+def _flags(comment: str) -> tuple[str, ...]:
+    if not find_hidden(comment):
+        return ()
+    shown = show_hidden(comment)
+    return (HIDDEN + (shown if len(shown) <= 300 else shown[:299] + "…"),)
+
+
+def _sentence(quote: Quote) -> Sentence:
+    return Sentence(quote.text, (Support(quote.passage.source, quote.passage.page_start, quote.text),))
+
+
+def _sources(quoted: Sequence[Sentence], passages: Sequence[Passage]) -> tuple[Source, ...]:
+    titles = {passage.source: passage.title for passage in passages}
+    return tuple(dict.fromkeys(Source(s.source, titles.get(s.source, ""), s.page) for q in quoted for s in q.support))

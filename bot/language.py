@@ -1,0 +1,52 @@
+"""Whether a comment is in English: the language that replies are written in."""
+
+import re
+import unicodedata
+from functools import cache
+from typing import Any
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_ENGLISH = frozenset(
+    "the a an and or but of to in on for with is are was were be been it its this that these those i you he she we they my "
+    "your his her our their me him them do does did have has had can could will would should not no so as at by from about "
+    "what how why when where which who if than then there here just very much more most good great thanks thank love like "
+    "video nice best one all any some get got make made know think really im i'm it's don't please bro man sir from wow "
+    "awesome amazing helpful clear hello hi hey cool yes ok new only never always keep work".split()
+)
+# Words of the commonest other languages on the channels, of those that English doesn't share.
+_OTHER = frozenset(
+    "gracias muchas muy por para que como está esta el los las una del con pero también hola bueno buen video saludos "
+    "excelente explicación merci beaucoup très bien une des est pour avec dans vous je suis c'est votre bonjour génial "
+    "danke sehr gut ist und nicht ich das der die ein für auch mit wie toll schön obrigado obrigada muito não você uma "
+    "parabéns conteúdo ótimo grazie mille molto bello sono bravo è che bhai bahut accha acha hai kya nahi mujhe aap aapka "
+    "yaar sir ji karo banao samjha samjhaya ka ki ke ko teşekkürler çok güzel bir için abi terima kasih bagus sangat "
+    "banget bang mantap salamat po ang dziękuję bardzo świetny jest bedankt heel goed een het niet tack så mycket".split()
+) - {"die", "video", "sir", "ko", "bang", "est", "mit", "bravo", "mille", "des", "para", "bird", "has"}
+
+
+def is_english(text: str) -> bool:
+    """True for English and for what is too short to tell."""
+    letters = [c for c in text if c.isalpha()]
+    if not letters:
+        return True
+    latin = sum("LATIN" in unicodedata.name(c, "") for c in letters) / len(letters)
+    if latin < 0.5:
+        return False
+    words = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
+    english = sum(word in _ENGLISH for word in words) / len(words)
+    other = sum(word in _OTHER for word in words) / len(words)
+    if other > english and other * len(words) >= 2:
+        return False
+    if len(words) <= 2 and other == 1:
+        return False
+    if len(letters) < 40 or english >= 0.2:
+        return True
+    language, score = _identifier().classify(text)
+    return bool(language == "en" or score < 0.95)
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_DIR, MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_modelpath(MODEL_DIR / MODEL_FILE, norm_probs=True)

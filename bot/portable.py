@@ -1,0 +1,194 @@
+"""Which sentences of a past reply are true of any other comment of the same intent.
+
+The rule is strict: a sentence must do what its intent needs (thank, be glad, open an answer, laugh), be made of everyday
+words only, and hold no name, link, number, handle, question, promise or agreement with an opinion.
+"""
+
+import re
+from dataclasses import dataclass
+
+from data.persona import EMOJI, EMOTICON
+from data.sentences import sentences
+
+_FLAGS = re.IGNORECASE
+
+# What a sentence must do, by intent, to be worth carrying over.
+_CORE = {
+    "thanks": re.compile(
+        r"\b(?:thank(?:s| you)|thx|ty|glad|happy|pleased|appreciate\w*|grateful|cheers|welcome|pleasure|no problem|anytime|"
+        r"(?:great|good|lovely|awesome|nice|wonderful|so good) to hear|means (?:a lot|so much|the world)|made my day|love (?:to hear|it|this|that)|"
+        r"kind (?:words|of you)|enjoy\w*|(?:so|very|too) kind|you (?:rock|are awesome|are the best))\b",
+        _FLAGS,
+    ),
+    "question": re.compile(
+        r"\b(?:question|glad you asked|thanks for asking|good (?:one|point)|happy to (?:help|explain|clarify))\b", _FLAGS
+    ),
+    "suggestion": re.compile(r"\b(?:suggest(?:ion|ions|ing)|idea|ideas|request)\b", _FLAGS),
+    "joke": re.compile(r"\b(?:l(?:o|u)+l|lmao|rofl|(?:ha){2,}h?|hehe|made me (?:laugh|smile)|funny|good one|cracked me up)\b", _FLAGS),
+    "remark": re.compile(
+        r"\b(?:thank(?:s| you) for (?:the (?:comment|insight|input|perspective|thoughts)|(?:your|this) (?:comment|insight|input|perspective|thoughts)|sharing|watching|adding)|"
+        r"(?:great|good|interesting|nice|fair) (?:point|perspective|insight|thought|take|comment|observation))\b",
+        _FLAGS,
+    ),
+}
+# Things a reply only says of one comment: questions, promises, plans, agreement, excuses.
+_BARRED = re.compile(
+    r"\?|[@#/\\_=<>\[\]{}()\"“”„«»|~^*]|\d|\b(?:i['’]?ll|i will|we['’]?ll|will|gonna|going to|plan(?:ning|s)?|soon|next|list|added|adding|"
+    r"upcoming|working on|stay tuned|more to come|tomorrow|later|agree\w*|sorry|apolog\w+|hopefully|check|link|subscribe|follow|"
+    r"share it|buy|join|email|dm|but|however|although|because|cause|since|if|while|except|also)\b",
+    _FLAGS,
+)
+_EVERYDAY = frozenset(
+    "a about absolutely agree all always amazing and another any anytime appreciate appreciated appreciates are as asked asking at "
+    "awesome be been being best big brilliant but by can channel cheers clear comment comments concise content cool could course day "
+    "definitely did do enjoy enjoyed enjoying enjoys ever every everyone excellent explanation fair fantastic feedback find "
+    "following for found fun funny get getting glad good got grateful great haha hahaha hah happy has have heard hear hearing heart "
+    "hehe hello help helped helpful helps hey hi hope idea ideas i'm i've in informative input insight insightful inspiring "
+    "interest interesting is it it's its i just kind kindness know learned learning learn like liked likes lol lots lot love loved lovely loving luck made "
+    "make makes many mean means me message more most much my new nice no not observation of off oh on one our out part people perfect "
+    "perspective pleased pleasure point positive post posts practical problem question questions quite really request resonated resonates "
+    "rock say sharing series short simple smile so some someone something stopping stuff such suggestion suggestions suggesting super "
+    "support supporting sure sweet take taking tell thank thanks that that's that’s the their them there these they thing this thought thoughts those "
+    "time to today too truly tutorial understand up us useful valuable value very video videos wanted warm was watching watch way we well were "
+    "what when with wonderful word words worked works world worth wow write writing wrote yay yeah yes yet you you'd you're "
+    "you've your yours you’re i’m it’s made laugh cracked added adding thx ty again always article back day easy excited follow hard important "
+    "incredibly honored honoured humbled keep kept lmao literally motivating motivates motivation myself nicely reading read site "
+    "straightforward thorough thoughtful touched useful we're we’re week weekend awesome".split()
+)
+_VOCATIVE = re.compile(
+    r"^(?P<greeting>(?:hi|hey|hello|dear)\b[ ,]*(?:(?!thank)[\w'’.-]+\s?){0,2}[,!.:]+\s*)|"
+    r"^(?P<thanks>(?:thanks|thank you|cheers)(?: so much| a lot| again| a bunch)?),? (?!so\b|a\b|for\b|again\b|glad\b)(?P<name>[A-Z][\w'’-]+)(?P<mark>[,!.]|(?=\s*\W*$))",
+)
+_NAME_AT_END = re.compile(r",? (?!I\b)[A-Z][\w'’-]+(?=[!.]+\s*$)")
+_ADDRESS = re.compile(r"\b(?:man|bro|dude|sir|mate|buddy|friend|guys|sis|madam|ma'am|brother|sister)\b", _FLAGS)
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """Something a reply can speak of. `needed`: it may only where the comment speaks of it too."""
+
+    reply: re.Pattern[str]
+    comment: re.Pattern[str]
+    needed: bool
+    weight: float = 1.0  # what having it in both adds to the fit
+
+
+def _aspect(reply: str, comment: str, needed: bool, weight: float = 1.0) -> Aspect:
+    return Aspect(re.compile(rf"\b(?:{reply})\b", _FLAGS), re.compile(rf"(?<!\w)(?:{comment})", _FLAGS), needed, weight)
+
+
+ASPECTS = (
+    _aspect(
+        "clear|clearly|straightforward|easy|simple|understand|explanation",
+        r"clear|underst|straightforward|simpl|eas(?:y|i)|expla|crisp|digest|broken down|ma[dk]es? sense|clicked",
+        True,
+        1.6,
+    ),
+    _aspect("concise|short|to the point", r"short|concise|condensed|quick|brief|to the point|minutes|crisp", True, 1.2),
+    _aspect(
+        "informative|thorough|insightful|interesting",
+        r"informati|thorough|insight|interest|learn|topic|coverage|complete|comprehensive|deep|detail",
+        True,
+    ),
+    _aspect(
+        "helpful|help|helped|helps|useful|valuable|value|practical|worked|learned|learning|learn",
+        r"help|useful|usefull|valuab|learn|tips|saved?|underst|expla|introduc|answered|insight|exam\b|class|thesis|project|"
+        r"work|teach|taught|tutorial|informati|clear|playlist|code|finally|lifesaver|need",
+        True,
+        1.2,
+    ),
+    _aspect(
+        "liked|like|enjoyed|enjoying|enjoy|enjoys|love|loved",
+        r"like|love|enjoy|great|awesome|amazing|excellent|best|good|nice|fantastic|video|content|presentation|wow|addict|fun",
+        True,
+    ),
+    _aspect("funny|laugh|haha|hahaha|lol|smile|fun", r"funny|fun\b|laugh|haha|lol|joke|hilarious|humou?r|[😂🤣😆😅😄]|:D", True),
+    _aspect(
+        "kind words|kind|kindness|so sweet|means (?:a lot|so much|the world)|made my day",
+        r"best|amazing|rare|genius|legend|incredible|wonderful|perfect|you(?:['’]re| are)|channel|your (?:videos|content|work)|inspir|respect",
+        True,
+        0.8,
+    ),
+    _aspect("my pleasure|you['’]?re (?:very |most |so )?welcome|no problem|anytime", r"thank|thx|ty\b|appreciat|grateful", True, 0.6),
+    _aspect("inspiring|motivating|motivation|motivates", r"inspir|motivat", True),
+    _aspect("excited|looking forward", r"excited|looking forward|can['’]?t wait", True),
+    _aspect("resonated|resonates", r"resonat|relate\b", True),
+    _aspect("luck", r"luck|exam|thesis|interview|project", True),
+    _aspect("support|supporting", r"support|subscrib|patreon|member|donat|every video", True, 0.4),
+    # What was liked is only named where the comment names it.
+    _aspect("videos", r"videos|series|playlist|channel|content", True, 0.3),
+    _aspect("video|watching|watch", r"videos?\b|watch|series|playlist|channel", True, 0.3),
+    _aspect("article|post|posts|reading|read|blog", r"articles?\b|posts?\b|read|blog|wrote|writing", True, 0.3),
+    _aspect("series|playlist", r"series|playlist|episodes", True, 0.3),
+    _aspect("tutorial|course", r"tutorial|course|lesson", True, 0.3),
+    _aspect("channel", r"channel|subscrib", True, 0.3),
+    _aspect("day|week|weekend|today", r"day|week|morning|today", True, 0.2),
+    _aspect("questions", r".*\?.*\?|.*questions", True, 0.2),
+    # Said of anything, so said of nothing: only where nothing better fits.
+    _aspect("comments?|sharing|feedback", r"", False, -0.8),
+)
+
+
+def portable(reply: str, label: str) -> str:
+    """What of `reply` can answer another comment of intent `label`; empty where nothing can.
+
+    For a question that is an opening, one sentence; else sentences in their order, at most two.
+    """
+    kept: list[str] = []
+    for sentence in pieces(reply):
+        text = _nameless(sentence)
+        if text and _carries(text, label):
+            kept.append(text)
+        elif kept:
+            break  # what follows a lost sentence may lean on it
+    limit = 1 if label in ("question", "joke", "remark", "suggestion") else 2
+    return " ".join(kept[:limit])
+
+
+def pieces(reply: str) -> list[str]:
+    """Sentences; an emoji or emoticon ends one too, and stays with it."""
+    found: list[str] = []
+    for start, end in sentences(reply):
+        text = reply[start:end]
+        cut = 0
+        for match in re.finditer(rf"(?:(?:{EMOJI.pattern}|\ufe0f|\u200d|{EMOTICON.pattern})\s*)+(?=\w)", text):
+            found.append(text[cut : match.end()].strip())
+            cut = match.end()
+        rest = text[cut:].strip()
+        if rest and found and not _WORD.search(rest):
+            found[-1] += " " + rest  # "Thanks!" ":)"
+        elif rest:
+            found.append(rest)
+    return found
+
+
+def _nameless(sentence: str) -> str:
+    """The sentence without the viewer's name: "Thanks Ana!" is "Thanks!", "Hi Ana, thanks for it" is "Thanks for it"."""
+    match = _VOCATIVE.match(sentence)
+    if match and match["greeting"]:
+        sentence = sentence[match.end() :]
+    elif match and match["name"].lower() not in _EVERYDAY:
+        sentence = match["thanks"] + (match["mark"] or "") + sentence[match.end() :]
+    name = _NAME_AT_END.search(sentence)
+    if name and name[0].strip(" ,").lower() not in _EVERYDAY:
+        sentence = sentence[: name.start()] + sentence[name.end() :]
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _carries(sentence: str, label: str) -> bool:
+    words = _WORD.findall(EMOTICON.sub(" ", sentence))
+    if not words:
+        return label == "joke" and bool(EMOJI.search(sentence)) and len(sentence) <= 12
+    if len(words) > 16 or _BARRED.search(EMOTICON.sub(" ", sentence)) or _ADDRESS.search(sentence):
+        return False
+    if not _CORE[label].search(sentence):
+        return False
+    if any(word[0].isupper() and word not in ("I", "I'm", "I’m", "I've", "I’ve") and not word.isupper() for word in words[1:] if not _starts(sentence, word)):
+        return False
+    return all(word.lower().replace("’", "'") in _EVERYDAY or re.fullmatch(r"(?:ha){2,}h?|l(?:o|u)+l|wo+w|so+|ve+ry|than+ks+", word.lower()) for word in words)
+
+
+def _starts(sentence: str, word: str) -> bool:
+    """Whether a capital is only that of a new clause: after a mark, as in "Wow! Thanks"."""
+    return bool(re.search(rf"[.!…:)]\s*{re.escape(word)}\b", sentence))

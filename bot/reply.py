@@ -1,0 +1,136 @@
+"""Batch work: a CSV of comments in, the same rows with drafts out, streamed to disk and resumable after a kill."""
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock, Timeout
+
+from bot.csvio import COMMENT_NAMES, encode, find_column, read_table, unguard
+from bot.drafts import Draft
+from data.errors import BadInput
+
+ADDED = ("reply", "status", "intent", "flags", "sources", "responder", "adapter")
+RECENT = 10  # the latest replies that a new one is compared with, so that they vary
+SYNC = 50  # rows between two calls that put the file on the disk itself; a kill loses nothing in any case
+
+
+@dataclass
+class Progress:
+    """How far a batch is."""
+
+    total: int
+    done: int = 0
+    resumed: int = 0  # rows that an earlier run had written
+    counts: Counter[str] = field(default_factory=Counter)  # status → rows
+
+
+def reply_to_csv(
+    comments: Path,
+    output: Path,
+    draft: Callable[[str, tuple[str, ...]], Draft],
+    responder: str,
+    column: str | None = None,
+    limit: int | None = None,
+    overwrite: bool = False,
+    progress: Callable[[Progress, Draft | None], None] = lambda progress, draft: None,
+) -> Progress:
+    """Draft a reply to every row of `comments` and write them to `output`, one row each, in order.
+
+    `draft(comment, recent replies)` writes one draft; where it raises, its row gets the status "failed" and the rest is
+    done all the same. `output` itself is the state: run again after a kill, it goes on behind the last whole row.
+    Raises BadInput where `comments` can't be used, or `output` is another file than such a run's.
+    """
+    table = read_table(comments)
+    index = find_column(comments, table, COMMENT_NAMES, column, "--column")
+    rows = table.rows[:limit]
+    header = encode([*table.columns, *ADDED])
+    if output.resolve() == comments.resolve():
+        raise BadInput(f"{output} is the input: give -o another file")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with _only_writer(output), open(output, "w+b" if overwrite or not output.exists() else "r+b") as file:
+            recent = _resume(file, output, header, rows)
+            state = Progress(len(rows), len(recent), len(recent))
+            state.counts.update(row[-6] for row in recent)
+            replies = [row[-7] for row in recent]
+            progress(state, None)
+            for row in rows[state.done :]:
+                result = _draft_safely(draft, row[index], tuple(r for r in replies[-RECENT:] if r))
+                file.write(encode([*row, *_cells(result, responder)]))
+                file.flush()
+                state.done += 1
+                state.counts[result.status] += 1
+                replies.append(result.reply)
+                if state.done % SYNC == 0:
+                    os.fsync(file.fileno())
+                progress(state, result)
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise BadInput(
+            f"{output} can't be written ({error.strerror}): what is in it is whole; mend that and run the command again"
+        ) from error
+    return state
+
+
+def _draft_safely(draft: Callable[[str, tuple[str, ...]], Draft], comment: str, recent: tuple[str, ...]) -> Draft:
+    try:
+        return draft(comment, recent)
+    except Exception as error:  # one comment's trouble is its row's, named there, and not the batch's
+        return Draft("", "failed", "", (f"failed: {type(error).__name__}: {error}",))
+
+
+def _cells(draft: Draft, responder: str) -> list[str]:
+    sources = "; ".join(dict.fromkeys(str(source) for source in draft.sources))
+    return [draft.reply, draft.status, draft.intent, "; ".join(draft.flags), sources, responder, ""]
+
+
+def _resume(file: BinaryIO, output: Path, header: bytes, rows: list[tuple[str, ...]]) -> list[list[str]]:
+    """Cut a torn last row off and go to the end; returns the rows that are there, or writes the header."""
+    file.seek(0)
+    body = file.read()
+    if not header.startswith(body[: len(header)]):
+        raise BadInput(f"{output} exists and is not the output of this input: give -o another file, or --overwrite it")
+    if len(body) < len(header):
+        file.seek(0)
+        file.truncate()
+        file.write(header)
+        return []
+    end = len(header)
+    records = list(csv.reader(io.StringIO(body[end:].decode("utf-8", "replace"), newline="")))
+    done: list[list[str]] = []
+    for record in records:
+        cells = [unguard(cell) for cell in record]
+        written = encode(cells)
+        if body[end : end + len(written)] != written:
+            if len(done) < len(records) - 1:  # only the last row can be torn; before it, someone else has been at work
+                raise BadInput(f"{output} was changed by another program: give -o another file, or --overwrite it")
+            break
+        if len(done) >= len(rows) or encode(cells[: -len(ADDED)]) != encode(rows[len(done)]):
+            raise BadInput(f"{output} has rows that are not this input's: give -o another file, or --overwrite it")
+        done.append(cells)
+        end += len(written)
+    file.seek(end)
+    file.truncate()
+    return done
+
+
+@contextmanager
+def _only_writer(output: Path) -> Iterator[None]:
+    """Keep two runs from writing the same output."""
+    lock = FileLock(output.with_name(f".{output.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise BadInput(f"{output} is being written by another shawgpt: wait for it to end") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)

@@ -1,0 +1,208 @@
+"""What the commands print for people: progress on stderr, tables on stdout."""
+
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from data.hidden import show_hidden
+
+if TYPE_CHECKING:
+    from bot.doctor import Finding
+    from bot.drafts import Draft
+    from bot.extractive import Answer
+    from bot.reply import Progress as Batch
+    from data.store import Source
+    from ingest.pipeline import Entry, Report
+    from rag.retriever import SearchResult
+
+out = Console()
+STYLES = {
+    "added": "green", "updated": "green", "unchanged": "dim", "empty": "yellow", "rejected": "red",
+    "drafted": "green", "needs_you": "yellow", "failed": "red", "answered": "green", "abstained": "yellow",
+}  # fmt: skip
+
+
+class _Bar:
+    """A progress bar on stderr, where that is a terminal."""
+
+    def __init__(self, unit: str) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn(),
+            console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty(),
+        )  # fmt: skip
+        self._task = self._progress.add_task("starting", total=None)
+
+    def __enter__(self) -> Any:
+        self._progress.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._progress.stop()
+
+    def _show(self, text: str, done: int, total: int | None = None) -> None:
+        text = text if len(text) <= 40 else f"…{text[-39:]}"
+        self._progress.update(self._task, description=escape(show_hidden(text)), completed=done, total=total)
+
+
+class IngestProgress(_Bar):
+    """Follows an ingest document by document."""
+
+    def __init__(self) -> None:
+        super().__init__("documents")
+        self._done = 0
+        self._total: int | None = None
+
+    def start(self, total: int) -> None:
+        """The number of documents to look at is known."""
+        self._total = total
+        self._show("reading", 0, total)
+
+    def __call__(self, entry: "Entry") -> None:
+        self._done += 1
+        self._show(Path(entry.source).name, self._done, self._total)
+
+
+class ReplyProgress(_Bar):
+    """Follows a batch row by row."""
+
+    def __init__(self) -> None:
+        super().__init__("comments")
+
+    def __call__(self, batch: "Batch", draft: "Draft | None") -> None:
+        counts = ", ".join(f"{n} {status}" for status, n in sorted(batch.counts.items()))
+        self._show(counts or "drafting", batch.done, batch.total)
+
+
+def show_report(report: "Report") -> None:
+    """The table at the end of an ingest; unchanged documents are only counted."""
+    table = _table("document", "outcome", "pages", "chunks", "why")
+    for entry in report.entries:
+        if entry.outcome != "unchanged":
+            table.add_row(
+                _text(_short(entry.source)), _styled(entry.outcome), _number(entry.pages), _number(entry.chunks), _text(entry.reason)
+            )
+    if table.row_count:
+        out.print(table)
+    kinds = ("added", "updated", "unchanged", "empty", "rejected")
+    counts = [f"{n} {kind}" for kind in kinds if (n := report.count(kind))]
+    skipped = f" ({report.skipped} files of other kinds passed over)" if report.skipped else ""
+    out.print(f"{report.kb}: {', '.join(counts) or 'nothing to do'}{skipped}", highlight=False)
+
+
+def show_sources(sources: "list[Source]") -> None:
+    """The documents of a knowledge base."""
+    if not sources:
+        out.print("No documents yet: `shawgpt ingest PATH` reads some.", highlight=False)
+        return
+    table = _table("source", "title", "pages", "chunks", "ingested")
+    for source in sources:
+        table.add_row(
+            _text(_short(source.source)), _text(source.title), _number(source.pages), _number(source.chunks), source.ingested_at[:10]
+        )
+    out.print(table)
+    out.print(f"{len(sources)} documents, {sum(source.chunks for source in sources)} chunks", highlight=False)
+
+
+def show_passages(found: "SearchResult") -> None:
+    """Passages, best first."""
+    if not found.passages:
+        out.print("Nothing found.", highlight=False)
+    for passage in found.passages:
+        where = _where(passage.title, passage.source, passage.page_start, passage.page_end)
+        out.print(f"[bold]{passage.rank}. {_text(where)}[/] [dim]{passage.score:.2f}[/]", highlight=False)
+        if passage.heading:
+            out.print(f"   [dim]{_text(passage.heading)}[/]", highlight=False)
+        out.print(f"   {_text(' '.join(passage.text.split()))}\n", highlight=False)
+    out.print(f"[dim]confidence that this answers it: {found.confidence:.2f}[/]", highlight=False)
+
+
+def show_answer(answer: "Answer") -> None:
+    """An answer with numbered sources, or why there is none."""
+    if answer.status != "answered":
+        out.print(f"{_styled(answer.status)}: {_text(answer.reason)}", highlight=False)
+        for passage in answer.passages[:3]:
+            where = _where(passage.title, passage.source, passage.page_start, passage.page_end)
+            out.print(f"  [dim]nearest: {_text(where)}[/]", highlight=False)
+        return
+    numbers: dict[tuple[str, int | None], int] = {}
+    titles = {passage.source: passage.title for passage in answer.passages}
+    said = []
+    for sentence in answer.sentences:
+        keys = [(support.source, support.page) for support in sentence.support]
+        marks = "".join(f"\\[{numbers.setdefault(key, len(numbers) + 1)}]" for key in dict.fromkeys(keys))
+        said.append(f"{_text(sentence.text)} [cyan]{marks}[/]")
+    out.print(" ".join(said), highlight=False)
+    for (source, page), number in numbers.items():
+        where = _where(titles.get(source, ""), source, page, page)
+        out.print(f"[cyan]\\[{number}][/] [dim]{_text(where)}  {_text(_short(source))}[/]", highlight=False)
+    out.print(f"[dim]responder: {answer.responder}[/]", highlight=False)
+
+
+def show_drafts(path: Path) -> None:
+    """The drafts of an output file as a table."""
+    from bot.csvio import COMMENT_NAMES, find_column, read_table
+
+    table = read_table(path)
+    comment = find_column(path, table, COMMENT_NAMES, None, "--column")
+    at = {name: len(table.columns) - 7 + i for i, name in enumerate(("reply", "status", "intent", "flags", "sources"))}
+    shown = _table("comment", "status", "reply or reason", "sources")
+    for row in table.rows:
+        said = row[at["reply"]] if row[at["status"]] == "drafted" else row[at["flags"]]
+        shown.add_row(_text(_clip(row[comment], 90)), _styled(row[at["status"]]), _text(_clip(said, 240)), _text(row[at["sources"]]))
+    out.print(shown)
+
+
+def show_findings(findings: "list[Finding]") -> None:
+    """What `doctor` found."""
+    for finding in findings:
+        mark = "[green]ok[/]  " if finding.good else "[red]look[/]"
+        out.print(f"{mark} {_text(finding.what)}: {_text(finding.found)}", highlight=False)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in ("pages", "chunks") else "left", overflow="fold")
+    return table
+
+
+def _text(text: str) -> str:
+    # What is printed comes from documents and comments: no markup of ours, no control sequences of the terminal's.
+    return escape(show_hidden(text))
+
+
+def _styled(word: str) -> str:
+    return f"[{STYLES.get(word, 'default')}]{word}[/]"
+
+
+def _number(value: int) -> str:
+    return str(value) if value else ""
+
+
+def _clip(text: str, length: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _short(source: str) -> str:
+    if "://" in source:
+        return source
+    try:
+        return str(Path(source).relative_to(Path.cwd()))
+    except ValueError:
+        return source
+
+
+def _where(title: str, source: str, start: int | None, end: int | None) -> str:
+    name = title or _short(source)
+    if start is None:
+        return name
+    return f"{name}, p. {start}" if start == end or end is None else f"{name}, pp. {start}–{end}"
+
+

@@ -1,0 +1,174 @@
+"""The SQLite database of a work folder: its schema, and connections that are safe to use from several threads."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from data.errors import WorkFolderError
+
+SCHEMA_VERSION = 1
+
+# SQLite's write-ahead log can corrupt a database when it is reset under load; fixed in 3.51.3 (sqlite.org/wal.html).
+# Older libraries keep the rollback journal, which is slower and sound.
+WAL_IS_SOUND_SINCE = (3, 51, 3)
+
+SCHEMA = """
+CREATE TABLE knowledge_bases (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    embedder TEXT NOT NULL,         -- vectors of different embedders are never mixed in one knowledge base
+    revision INTEGER NOT NULL       -- counts the changes, so that who keeps something in memory knows when it is old
+) STRICT;
+
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY,
+    kb INTEGER NOT NULL REFERENCES knowledge_bases(id) ON DELETE CASCADE,
+    source TEXT NOT NULL,           -- absolute path or URL
+    digest TEXT NOT NULL,           -- SHA-256 of the bytes read, and of how they were read
+    kind TEXT NOT NULL,
+    title TEXT NOT NULL,
+    author TEXT NOT NULL,
+    date TEXT NOT NULL,
+    pages INTEGER NOT NULL,         -- 0 where the document has no pages
+    page_labels TEXT NOT NULL,      -- JSON array
+    ingested_at TEXT NOT NULL,      -- UTC, ISO 8601
+    UNIQUE (kb, source)
+) STRICT;
+
+CREATE TABLE chunks (
+    key INTEGER PRIMARY KEY,        -- rowid, shared with the full-text index
+    id TEXT NOT NULL UNIQUE,        -- hash of knowledge base, source and content: the same at every ingest
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,      -- order within the document, from 0
+    text TEXT NOT NULL,
+    heading TEXT NOT NULL,
+    page_start INTEGER,
+    page_end INTEGER,
+    tokens INTEGER NOT NULL,
+    embedded_text TEXT NOT NULL,
+    vector BLOB NOT NULL            -- float32, little-endian, unit norm
+) STRICT;
+CREATE INDEX chunks_by_document ON chunks (document, position);
+
+CREATE TABLE past_replies (
+    id TEXT PRIMARY KEY,            -- hash of comment and reply: importing twice changes nothing
+    comment TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    position INTEGER NOT NULL       -- order of import
+) STRICT;
+
+CREATE TABLE drafts (               -- what the page shows, with the creator's edits
+    batch TEXT NOT NULL,
+    row INTEGER NOT NULL,
+    comment TEXT NOT NULL,
+    draft TEXT NOT NULL,            -- JSON, as the responder wrote it
+    edited TEXT,                    -- the creator's text, NULL until edited
+    edited_at TEXT,
+    PRIMARY KEY (batch, row)
+) STRICT;
+"""
+
+
+class Database:
+    """One connection a thread to `path`, made on first use; `write()` serialises the writers of this process."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the database.
+
+        Raises WorkFolderError where it is of a newer version, damaged, or can't be written.
+        """
+        self.path = path
+        self._local = threading.local()
+        self._writing = threading.RLock()
+        self._connections: list[sqlite3.Connection] = []
+        with explained(path):
+            version = self.connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise WorkFolderError(
+                    f"{path.parent} was made by a newer shawgpt (schema {version}; this one reads up to "
+                    f"{SCHEMA_VERSION}): upgrade shawgpt, or choose another folder with --home"
+                )
+            if version == 0:
+                self._create()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            # Autocommit mode: transactions are begun by `write()` alone, so that none is left open by a read.
+            connection = sqlite3.connect(self.path, timeout=10, isolation_level=None, check_same_thread=False)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA foreign_keys = ON")
+            if sqlite3.sqlite_version_info >= WAL_IS_SOUND_SINCE:
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # a commit is an acknowledgement: it survives power loss
+            self._local.connection = connection
+            self._connections.append(connection)
+        return connection
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: committed whole at the end of the block, or not at all. One inside another joins it.
+
+        Raises WorkFolderError where the disk is full, read-only or the database is held by another program.
+        """
+        with self._writing, explained(self.path):
+            connection = self.connection
+            if connection.in_transaction:
+                yield connection
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def backup(self, target: Path) -> None:
+        """Write a consistent copy of the database to `target`, also while it is in use."""
+        with explained(target):
+            copy = sqlite3.connect(target)
+            try:
+                self.connection.backup(copy)
+            finally:
+                copy.close()
+
+    def integrity(self) -> str:
+        """SQLite's own verdict: "ok", or what is damaged."""
+        return str(self.connection.execute("PRAGMA integrity_check").fetchone()[0])
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+        self._local = threading.local()
+
+    def _create(self) -> None:
+        # executescript commits on its own, so the transaction is spelt out: a kill leaves version 0 and no tables.
+        self.connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors about `path` into one line that says what to do."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        if "full" in text:
+            advice = "the disk is full: free some space and run the command again; what was saved before is intact"
+        elif "readonly" in text or "unable to open" in text:
+            advice = "it can't be written: check the folder's permissions, or choose another with --home"
+        elif "locked" in text:
+            advice = "another program holds it: wait for it to end, or stop it"
+        elif "malformed" in text or "not a database" in text:
+            advice = "it is damaged: restore it from a back-up (see `shawgpt doctor --help`)"
+        else:
+            raise
+        raise WorkFolderError(f"{path}: {advice} ({text})") from error

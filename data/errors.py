@@ -1,0 +1,27 @@
+"""The errors a user can meet. Each message is one line that says what is wrong and what to do."""
+
+
+class ShawGPTError(Exception):
+    """Base of every error that is shown to the user as one line on stderr. Exit code 2: nothing changed."""
+
+    exit_code = 2
+
+
+class BadInput(ShawGPTError):
+    """A file, column, address or option that can't be used as given."""
+
+
+class NotFound(ShawGPTError):
+    """A persona, responder, knowledge base or source that doesn't exist; the message lists the known ones."""
+
+
+class WorkFolderError(ShawGPTError):
+    """The work folder can't be used: locked, of a newer version, on a full or read-only disk."""
+
+
+class Rejected(ShawGPTError):
+    """One document can't be taken; `str()` is the reason shown in the ingest report."""
+
+
+class Empty(Rejected):
+    """A document that could be read but holds no text (a scan, an empty file)."""

@@ -1,0 +1,235 @@
+"""Personas: who replies. YAML files, checked; a user's own shadow the shipped ones."""
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+from data.errors import BadInput, NotFound
+
+INTENTS = (
+    "thanks",
+    "question",
+    "suggestion",
+    "joke",
+    "criticism",
+    "business",
+    "personal",
+    "spam",
+    "other_language",
+    "injection",
+    "remark",
+    "unclear",
+)
+SHIPPED = "shawgpt"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
+_DASHES = "-–—‒―−~"
+EMOJI = re.compile("[\u2600-\u27bf\u2b50\u2b55\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff]")
+EMOTICON = re.compile(r"(?<!\w)[:;=]['-]?[)D(Pp](?!\w)|<3|\^\^")
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+class Persona(BaseModel):
+    """Who replies, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Line  # shown to the user
+    instructions: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000)]
+    signature: str = Field("", max_length=200)  # ends each reply, once; empty for none
+    scope: str = Field("", max_length=2000)  # what the persona answers about; empty for anything in its documents
+    knowledge_base: Line = "default"
+    responder: Line = "extractive"
+    replies: dict[str, list[Line]] = Field(default_factory=lambda: dict(_shipped_lists("replies")))
+    """Neutral replies by intent, for when style memory has none that fits. For "question": openings of an answer."""
+    intents: dict[str, list[Line]] = Field(default_factory=lambda: dict(_shipped_lists("intents")))
+    """Example comments by intent: a new comment's intent is that of the nearest ones."""
+
+    @field_validator("signature")
+    @classmethod
+    def _one_line(cls, signature: str) -> str:
+        if "\n" in signature.strip():
+            raise ValueError("must be one line")
+        return signature.strip()
+
+    @field_validator("replies", "intents")
+    @classmethod
+    def _known_intents(cls, lists: dict[str, list[str]]) -> dict[str, list[str]]:
+        if unknown := sorted(set(lists) - set(INTENTS)):
+            raise ValueError(f"unknown intent {unknown[0]!r}; the intents are {', '.join(INTENTS)}")
+        return lists
+
+
+def load_persona(name: str, home: Path | None = None) -> Persona:
+    """The persona of that name: `<home>/personas/<name>.yaml` where there is one, else the shipped one.
+
+    Raises BadInput for a name that is no name or a file that is no persona, NotFound (naming the known) otherwise.
+    """
+    slug = _slug(name)
+    known = _paths(home)
+    if slug not in known:
+        raise NotFound(f"no persona {name!r}; there are: {', '.join(sorted(known))}")
+    return _read(known[slug])
+
+
+def list_personas(home: Path | None = None) -> dict[str, Persona | str]:
+    """Every persona by file name, sorted; for a file that is no persona, what is wrong with it."""
+    found: dict[str, Persona | str] = {}
+    for slug, path in sorted(_paths(home).items()):
+        try:
+            found[slug] = _read(path)
+        except BadInput as error:
+            found[slug] = str(error)
+    return found
+
+
+def save_persona(persona: Persona, home: Path) -> Path:
+    """Write `persona` to `<home>/personas`, and say where. Raises BadInput where that file is there already."""
+    path = home / "personas" / f"{_slug(persona.name)}.yaml"
+    if path.exists():
+        raise BadInput(f"{path} exists already: edit it, remove it, or choose another name")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(to_yaml(persona), encoding="utf-8")
+    return path
+
+
+def to_yaml(persona: Persona) -> str:
+    """The persona as a file a person edits: fields in their order, long text in blocks."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    def string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+    Dumper.add_representer(str, string)
+    return str(yaml.dump(persona.model_dump(), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110))
+
+
+def persona_from_replies(name: str, pairs: Iterable[tuple[str, str]]) -> Persona:
+    """A persona from what a creator's own past replies show: signature, lengths, openings, emoji.
+
+    `pairs` are (comment, reply). Raises BadInput where no reply has any text.
+    """
+    _slug(name)
+    replies = [reply.strip() for _, reply in pairs if reply and reply.strip()]
+    if not replies:
+        raise BadInput("no replies to learn from: the file has no row with both a comment and a reply")
+    signature = find_signature(replies)
+    bodies = [body for reply in replies if (body := without_signature(reply, signature))] or replies
+    return Persona(name=name, instructions=_describe(name, bodies), signature=signature)
+
+
+def find_signature(replies: Sequence[str]) -> str:
+    """The last words that at least 40 % of `replies` share after a dash or on a line of their own; empty for none.
+
+    Different dashes count as one; the commonest spelling is given.
+    """
+    endings = Counter(ending for reply in replies if (ending := _ending(reply)))
+    total = Counter[str]()
+    for ending, count in endings.items():
+        total[_plain(ending)] += count
+    for plain, count in total.most_common(1):
+        if count >= 3 and count >= 0.4 * len(replies):
+            return max((e for e in endings if _plain(e) == plain), key=lambda e: (endings[e], e))
+    return ""
+
+
+def without_signature(reply: str, signature: str) -> str:
+    """`reply` without `signature` at its end, whichever dash it was typed with."""
+    reply = reply.rstrip()
+    if not signature:
+        return reply
+    words = re.escape(signature.lstrip(_DASHES).strip())
+    dash = rf"[{re.escape(_DASHES)}]+\s*" if signature[0] in _DASHES else ""
+    return re.sub(rf"\s*(?:(?<=\s)|^){dash}{words}\s*$", "", reply, flags=re.IGNORECASE).rstrip()
+
+
+def _ending(reply: str) -> str:
+    """What may be a signature: a short last line, or the words after a last dash."""
+    lines = [line.strip() for line in reply.splitlines() if line.strip()]
+    last = lines[-1]
+    dashed = re.search(rf"(?:^|\s)([{re.escape(_DASHES)}]+\s?[^\s{re.escape(_DASHES)}][^.!?{re.escape(_DASHES)}]{{0,30}})$", last)
+    if dashed:
+        return dashed[1].strip()
+    return last if len(lines) > 1 and len(last) <= 30 and len(last.split()) <= 4 else ""
+
+
+def _plain(ending: str) -> str:
+    return re.sub(rf"^[{re.escape(_DASHES)}]+\s*", "-", ending).rstrip(" .!").lower()
+
+
+def _describe(name: str, bodies: Sequence[str]) -> str:
+    """Instructions in words from the figures of `bodies`."""
+    lengths = sorted(len(body.split()) for body in bodies)
+    median, long = int(statistics.median(lengths)), lengths[min(len(lengths) - 1, int(0.9 * len(lengths)))]
+    openings = Counter(o for body in bodies if (o := _opening(body)))
+    common = [opening for opening, count in openings.most_common(5) if count >= 2]
+    emoji = sum(bool(EMOJI.search(body)) for body in bodies) / len(bodies)
+    emoticons = Counter(match for body in bodies for match in EMOTICON.findall(body))
+    lines = [
+        f"You draft replies to comments for {name}, in {name}'s own manner. {name} reads and approves each one.",
+        f"Replies are short: {median} words is typical, {long} are many. Only a question earns more than that.",
+    ]
+    if common:
+        lines.append("They often open with " + ", ".join(f'"{opening}"' for opening in common) + ".")
+    if emoji < 0.05:
+        lines.append("They have no emoji.")
+    else:
+        lines.append(f"About {round(100 * emoji)} in 100 have an emoji; leave it out where the comment is serious.")
+    if emoticons and emoticons.total() >= 0.05 * len(bodies):
+        lines.append(f'A "{emoticons.most_common(1)[0][0]}" ends a friendly line now and then.')
+    lines.append("State only what the given passages say. Where they don't answer a question, say so plainly.")
+    return "\n".join(lines)
+
+
+def _opening(body: str) -> str:
+    """The first words up to a mark, without a name: "Hey Ana, thanks for…" and "Hey Tom!" both open with "Hey"."""
+    match = re.match(r"[A-Za-z’']+(?: [a-z’']+){0,4}", body)
+    return match[0] if match and len(match[0]) > 2 else ""
+
+
+def _slug(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise BadInput(f"{name[:80]!r} can't name a persona: use letters, digits, spaces, - and _ (64 at most)")
+    return name.strip().lower().replace(" ", "-")
+
+
+def _paths(home: Path | None) -> dict[str, Path]:
+    """Persona files by name; the user's own last, so that they shadow the shipped ones."""
+    folders = [Path(str(files("data") / "personas"))] + ([home / "personas"] if home else [])
+    return {path.stem.lower(): path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))}
+
+
+def _read(path: Path) -> Persona:
+    import yaml
+
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInput(f"{path} can't be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise BadInput(f"{path} is no persona: it needs at least `name:` and `instructions:`")
+    try:
+        return Persona.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+@cache
+def _shipped_lists(field: str) -> dict[str, list[str]]:
+    import yaml
+
+    text = (files("data") / "personas" / f"{SHIPPED}.yaml").read_text(encoding="utf-8")
+    lists: dict[str, list[str]] = yaml.safe_load(text)[field]
+    return lists

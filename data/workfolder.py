@@ -1,0 +1,87 @@
+"""The work folder: where everything a user makes lives, and the lock that lets one process at a time write to it."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from data.errors import WorkFolderError
+
+LOCK_WAIT = 0.5  # seconds; a second writer hears within one second that it can't write
+
+
+class WorkFolder:
+    """A folder with one database, the Chroma index and the user's personas."""
+
+    def __init__(self, path: Path) -> None:
+        """Use `path`, creating it if need be. Raises WorkFolderError where that can't be done."""
+        self.path = path.expanduser().absolute()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.path, os.W_OK):
+                raise PermissionError(13, "Permission denied")
+        except OSError as error:
+            raise WorkFolderError(
+                f"{self.path} can't be used as work folder ({error.strerror}): choose another with --home"
+            ) from error
+        self._lock = FileLock(self.path / "lock")
+        self._holder = self.path / "lock.json"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file: the system of record."""
+        return self.path / "shawgpt.sqlite3"
+
+    @property
+    def index(self) -> Path:
+        """The Chroma folder: can be deleted at any time, it is rebuilt from the database."""
+        return self.path / "chroma"
+
+    @property
+    def personas(self) -> Path:
+        """The user's own persona files."""
+        return self.path / "personas"
+
+    @property
+    def writing(self) -> bool:
+        """Whether this process holds the writer's lock."""
+        return self._lock.is_locked
+
+    def try_lock(self, command: str) -> bool:
+        """Take the writer's lock for `command` if it is free; False where another process has it."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        self._holder.write_text(json.dumps({"pid": os.getpid(), "command": command, "since": int(time.time())}))
+        return True
+
+    def lock(self, command: str) -> None:
+        """Take the writer's lock. Raises WorkFolderError, within a second, naming the process that holds it."""
+        deadline = time.monotonic() + LOCK_WAIT
+        while not self.try_lock(command):
+            if time.monotonic() > deadline:
+                raise WorkFolderError(
+                    f"{self.path} is in use by {self._held_by()}: wait for it to end or stop it, then run this again"
+                )
+            time.sleep(0.05)
+
+    def unlock(self) -> None:
+        """Give the lock back. The system does so by itself when the process dies, however it dies."""
+        if self._lock.is_locked:
+            self._holder.unlink(missing_ok=True)
+            self._lock.release()
+
+    def _held_by(self) -> str:
+        try:
+            holder = json.loads(self._holder.read_text())
+            return f"`shawgpt {holder['command']}` (process {holder['pid']})"
+        except (OSError, ValueError, KeyError):  # the holder has the lock but has not yet said who it is
+            return "another shawgpt"
+
+
+def default_home() -> Path:
+    """`SHAWGPT_HOME`, else `.shawgpt` in the current folder."""
+    return Path(os.environ.get("SHAWGPT_HOME") or ".shawgpt")

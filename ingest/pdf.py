@@ -1,0 +1,208 @@
+"""PDFs: text, outline, metadata and page labels by pypdfium2; pypdf where that fails or finds no text.
+
+Runs in a worker process only: both libraries can hang or crash on hostile files.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import TypeVar
+
+from data.errors import Empty, Rejected
+from data.models import Document, Heading
+from ingest.clean import join_pages
+from ingest.quality import garbage, sanitise
+from ingest.titles import clean_title, day, stem_title
+
+T = TypeVar("T")
+
+_MOST_HEADINGS = 5_000
+
+
+@dataclass
+class _Contents:
+    """What a PDF library gave: raw page texts and what goes with them."""
+
+    pages: list[str]
+    title: str = ""
+    author: str = ""
+    date: str = ""
+    labels: list[str] = field(default_factory=list)
+    outline: list[tuple[int, str, int]] = field(default_factory=list)  # level from 1, title, page from 0
+
+
+def read_pdf(source: str, content: Path | bytes, password: str | None = None, first: str = "pdfium") -> Document:
+    """The document in a PDF file. Raises Empty where no reader finds text, Rejected where none can open it.
+
+    `first` is the reader to begin with; "pypdf" skips pdfium (it crashed on this file before).
+    """
+    contents = None
+    failure: Rejected | None = None
+    readers: list[Callable[[Path | bytes, str | None], _Contents]] = [_by_pypdf]
+    if first == "pdfium":
+        readers.insert(0, _by_pdfium)
+    refused = ""
+    for reader in readers:
+        try:
+            contents = reader(content, password)
+        except Rejected as error:
+            failure = failure or error
+            if "password" in str(error):
+                raise
+            continue
+        joined = join_pages(contents.pages)
+        if joined.text.strip():
+            if not (reason := garbage(joined.text)):
+                return _document(source, contents, joined.text, joined.page_starts)
+            refused = refused or reason
+    if refused:
+        raise Rejected(refused)
+    if contents is None:
+        raise failure or Rejected("not a readable PDF")
+    if not contents.pages:
+        raise Empty("no text: the PDF has no pages")
+    raise Empty("no text: scanned?")
+
+
+def _document(source: str, contents: _Contents, text: str, starts: tuple[int, ...]) -> Document:
+    headings = _place(contents.outline, text, starts)
+    title = clean_title(contents.title) or (headings[0].text if headings else "") or stem_title(source)
+    plain = [str(number) for number in range(1, len(starts) + 1)]
+    labels = tuple(sanitise(label) for label in contents.labels)
+    return Document(
+        source=source,
+        kind="pdf",
+        text=text,
+        title=title,
+        author=" ".join(sanitise(contents.author).split())[:200],
+        date=day(contents.date),
+        page_starts=starts,
+        page_labels=labels if len(labels) == len(starts) and list(labels) != plain and any(labels) else (),
+        headings=tuple(headings),
+    )
+
+
+def _place(outline: list[tuple[int, str, int]], text: str, starts: tuple[int, ...]) -> list[Heading]:
+    """Outline entries at the offset where their title stands on its page, else at the beginning of the page."""
+    headings: list[Heading] = []
+    last = 0
+    for level, raw, page in outline[:_MOST_HEADINGS]:
+        words = sanitise(raw).split()
+        if not words or not 0 <= page < len(starts):
+            continue
+        end = starts[page + 1] if page + 1 < len(starts) else len(text)
+        begin = max(last, starts[page])
+        pattern = r"\s+".join(map(re.escape, words))
+        found = re.compile(pattern, re.IGNORECASE).search(text, begin, max(begin, min(end + 200, len(text))))
+        offset = found.start() if found else begin
+        if offset >= len(text):
+            continue
+        headings.append(Heading(offset, level, " ".join(words)[:300]))
+        last = max(last, found.end() if found else begin)
+    return headings
+
+
+def _by_pdfium(content: Path | bytes, password: str | None) -> _Contents:
+    import pypdfium2
+
+    try:
+        pdf = pypdfium2.PdfDocument(content, password=password)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise Rejected(_password_needed(password)) from error
+        raise Rejected(f"not a readable PDF ({_short(error)})") from error
+    try:
+        contents = _Contents([])
+        for number in range(len(pdf)):
+            contents.pages.append(_pdfium_page(pdf, number))
+            contents.labels.append(pdf.get_page_label(number))
+        metadata = pdf.get_metadata_dict()
+        contents.title, contents.author = metadata.get("Title", ""), metadata.get("Author", "")
+        contents.date = metadata.get("CreationDate", "")
+        for entry in pdf.get_toc():
+            destination = entry.get_dest()
+            index = destination.get_index() if destination else None
+            contents.outline.append((entry.level + 1, entry.get_title(), -1 if index is None else index))
+            if len(contents.outline) >= _MOST_HEADINGS:
+                break
+        return contents
+    except (pypdfium2.PdfiumError, UnicodeError, ValueError) as error:
+        raise Rejected(f"not a readable PDF ({_short(error)})") from error
+    finally:
+        pdf.close()
+
+
+def _pdfium_page(pdf: "pypdfium2.PdfDocument", number: int) -> str:  # type: ignore[name-defined]  # noqa: F821
+    """The text of one page; an empty string where only this page is broken."""
+    import pypdfium2
+
+    try:
+        page = pdf[number]
+    except pypdfium2.PdfiumError:
+        return ""
+    try:
+        textpage = page.get_textpage()
+        try:
+            return str(textpage.get_text_range(errors="replace"))
+        finally:
+            textpage.close()
+    except pypdfium2.PdfiumError:
+        return ""
+    finally:
+        page.close()
+
+
+def _by_pypdf(content: Path | bytes, password: str | None) -> _Contents:
+    import logging
+
+    import pypdf
+
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)
+    # pypdf raises errors of every kind on broken files (9 of 374 not its own types), recursion included.
+    try:
+        reader = pypdf.PdfReader(BytesIO(content) if isinstance(content, bytes) else content)
+        if reader.is_encrypted and not reader.decrypt(password or ""):
+            raise Rejected(_password_needed(password))
+        contents = _Contents([_tolerant(page.extract_text, "") for page in reader.pages])
+    except Rejected:
+        raise
+    except Exception as error:
+        raise Rejected(f"not a readable PDF ({_short(error)})") from error
+    contents.labels = _tolerant(lambda: list(reader.page_labels), [])
+    nothing: dict[str, str] = {}
+    metadata = _tolerant(lambda: {key: str(value) for key, value in (reader.metadata or {}).items()}, nothing)
+    contents.title, contents.author = metadata.get("/Title", ""), metadata.get("/Author", "")
+    contents.date = metadata.get("/CreationDate", "")
+    contents.outline = _tolerant(lambda: _pypdf_outline(reader, reader.outline, 1), [])
+    return contents
+
+
+def _pypdf_outline(reader: "pypdf.PdfReader", entries: list, level: int) -> list[tuple[int, str, int]]:  # type: ignore  # noqa: F821
+    found: list[tuple[int, str, int]] = []
+    for entry in entries:
+        if isinstance(entry, list):
+            found += _pypdf_outline(reader, entry, level + 1)
+        else:
+            page = reader.get_destination_page_number(entry)
+            found.append((level, str(entry.title), -1 if page is None else page))
+    return found
+
+
+def _tolerant(read: Callable[[], T], otherwise: T) -> T:
+    """`read()`, or `otherwise` where this one part of a broken file can't be read."""
+    try:
+        return read()
+    except Exception:
+        return otherwise
+
+
+def _password_needed(password: str | None) -> str:
+    if password is None:
+        return "encrypted: give --password"
+    return "encrypted, and the password given doesn't open it: check --password"
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split()).removesuffix(".")[:120] or type(error).__name__

@@ -1,0 +1,94 @@
+"""Worker processes from the parent's side: started when needed, killed on a time-out, replaced after a crash."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from data.errors import Empty, Rejected
+from data.models import Document
+from ingest.worker import MEMORY, SECONDS, document_from, read_frame, write_frame
+
+
+class Worker:
+    """One reusable child process that parses documents. Used by one thread at a time; `kill` by any."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closed = False
+
+    def parse(self, request: dict[str, Any], body: bytes, seconds: float = SECONDS) -> Document | Rejected:
+        """The document asked for, or why it can't be taken. A PDF that ends pdfium gets a second try with pypdf."""
+        deadline = time.monotonic() + seconds
+        answer = self._ask({**request, "first": "pdfium"}, body, deadline)
+        if answer is None and request["kind"] == "pdf" and not self._closed and time.monotonic() < deadline:
+            answer = self._ask({**request, "first": "pypdf"}, body, deadline)
+        if answer is None:
+            if time.monotonic() >= deadline:
+                return Rejected(f"takes longer than {seconds:g} s to read")
+            return Rejected(f"ends its reader: damaged, or needs more than {MEMORY >> 30} GiB of memory")
+        if "document" in answer:
+            return document_from(answer["document"])
+        return (Empty if answer.get("empty") else Rejected)(answer["rejected"])
+
+    def kill(self) -> None:
+        """End the process for good, whatever it is doing."""
+        self._closed = True
+        self._end()
+
+    def _ask(self, request: dict[str, Any], body: bytes, deadline: float) -> dict[str, Any] | None:
+        """The worker's answer; None where it hung (it is killed) or died."""
+        process = self._started()
+        clock = threading.Timer(max(0.0, deadline - time.monotonic()), process.kill)
+        clock.daemon = True
+        clock.start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            write_frame(process.stdin, json.dumps(request).encode())
+            write_frame(process.stdin, body)
+            process.stdin.flush()
+            frame = read_frame(process.stdout)
+        except (OSError, ValueError):  # a broken pipe; or pipes closed under us by `kill`
+            frame = None
+        finally:
+            clock.cancel()
+        if frame is None:
+            self._end()
+            return None
+        answer: dict[str, Any] = json.loads(frame)
+        return answer
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None or self._process.poll() is not None:
+            root = str(Path(__file__).parents[1])
+            paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+            # -P keeps the user's current folder, where a data/ of their own may lie, out of the child's imports. A
+            # session of its own keeps Ctrl-C from it: the parent ends it.
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "ingest.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                start_new_session=True,
+            )
+            if self._closed:
+                self._process.kill()
+        return self._process
+
+    def _end(self) -> None:
+        if (process := self._process) is not None:
+            process.kill()
+            process.wait()
+            self._process = None
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    try:
+                        pipe.close()
+                    except (OSError, ValueError):
+                        continue

@@ -1,0 +1,36 @@
+"""What the tests share: one embedding model a session, and a work folder a test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.assistant import Assistant
+from data.embedding import Embedder, load_embedder
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """The default embedding model, loaded once."""
+    return load_embedder()
+
+
+@pytest.fixture
+def assistant(tmp_path: Path, embedder: Embedder) -> Iterator[Assistant]:
+    """An assistant that may write, with an empty work folder."""
+    with Assistant(tmp_path / "home", "test", writing=True) as made:
+        made.__dict__["embedder"] = embedder
+        yield made
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], str]:
+    """Write a file below the test's folder and say its path."""
+
+    def write_file(name: str, text: str) -> str:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    return write_file

@@ -1,0 +1,159 @@
+"""Batch replies: every row once and in order, whatever happens on the way."""
+
+import csv
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.drafts import Draft
+from bot.reply import reply_to_csv
+from data.errors import BadInput
+
+COMMENTS = ["Nice one", "=1+1", 'a "quoted"\nline', "naïve 😀", "", "@you", "last, with comma"] * 5
+
+
+def draft(comment: str, recent: tuple[str, ...]) -> Draft:
+    """A draft that depends on what went before, as the real ones do."""
+    return Draft(f"re {comment} ({len(recent)}, {recent[-1][:4] if recent else ''})", "drafted", "thanks")
+
+
+@pytest.fixture
+def comments(tmp_path: Path) -> Path:
+    path = tmp_path / "in.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["n", "Comment"], *enumerate(COMMENTS)])
+    return path
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_row_comes_out_once_in_order_with_its_own_columns(comments, tmp_path):
+    state = reply_to_csv(comments, tmp_path / "out.csv", draft, "extractive")
+    rows = rows_of(tmp_path / "out.csv")
+    assert state.done == len(COMMENTS) == len(rows)
+    assert list(rows[0]) == ["n", "Comment", "reply", "status", "intent", "flags", "sources", "responder", "adapter"]
+    assert [row["n"] for row in rows] == [str(n) for n in range(len(COMMENTS))]
+    assert rows[1]["Comment"] == "'=1+1"
+    assert not any(cell[:1] in "=+@\t\r\0" for row in rows for cell in row.values() if cell)
+
+
+def test_torn_output_is_completed_to_what_an_undisturbed_run_writes(comments, tmp_path):
+    whole = tmp_path / "whole.csv"
+    reply_to_csv(comments, whole, draft, "extractive")
+    body = whole.read_bytes()
+    for cut in [0, 1, 30, *random.Random(5).sample(range(len(body)), 60), len(body) - 1, len(body)]:
+        torn = tmp_path / "torn.csv"
+        torn.write_bytes(body[:cut])
+        reply_to_csv(comments, torn, draft, "extractive")
+        assert torn.read_bytes() == body, f"cut at byte {cut}"
+
+
+def test_row_that_fails_is_named_and_the_rest_is_drafted(comments, tmp_path):
+    def fails_on_commas(comment: str, recent: tuple[str, ...]) -> Draft:
+        if "," in comment:
+            raise RuntimeError("no commas today")
+        return draft(comment, recent)
+
+    state = reply_to_csv(comments, tmp_path / "out.csv", fails_on_commas, "extractive")
+    assert state.counts == {"drafted": 30, "failed": 5}
+    failed = [row for row in rows_of(tmp_path / "out.csv") if row["status"] == "failed"]
+    assert {row["Comment"] for row in failed} == {"last, with comma"}
+    assert "no commas today" in failed[0]["flags"]
+    assert failed[0]["reply"] == ""
+
+
+def test_output_of_another_input_is_not_touched(comments, tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text("precious,notes\n1,2\n")
+    with pytest.raises(BadInput, match="--overwrite"):
+        reply_to_csv(comments, out, draft, "extractive")
+    assert out.read_text() == "precious,notes\n1,2\n"
+
+
+def test_output_that_was_edited_in_between_is_not_touched(comments, tmp_path):
+    out = tmp_path / "out.csv"
+    reply_to_csv(comments, out, draft, "extractive", limit=5)
+    edited = out.read_bytes().replace(b"Nice one", b"Mine now", 1)
+    out.write_bytes(edited)
+    with pytest.raises(BadInput, match="--overwrite"):
+        reply_to_csv(comments, out, draft, "extractive")
+    assert out.read_bytes() == edited
+
+
+def test_replies_edited_in_a_spreadsheet_survive_a_second_run(comments, tmp_path):
+    out = tmp_path / "out.csv"
+    reply_to_csv(comments, out, draft, "extractive", limit=5)
+    out.write_bytes(out.read_bytes().replace(b"re Nice one", b"my own words", 1))
+    state = reply_to_csv(comments, out, draft, "extractive")
+    assert state.resumed == 5
+    assert rows_of(out)[0]["reply"].startswith("my own words")
+
+
+def test_limit_then_more_goes_on_behind_the_limit(comments, tmp_path):
+    out = tmp_path / "out.csv"
+    assert reply_to_csv(comments, out, draft, "extractive", limit=3).done == 3
+    state = reply_to_csv(comments, out, draft, "extractive")
+    assert (state.resumed, state.done) == (3, len(COMMENTS))
+
+
+def test_overwrite_starts_again(comments, tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text("anything")
+    assert reply_to_csv(comments, out, draft, "extractive", overwrite=True).resumed == 0
+    assert len(rows_of(out)) == len(COMMENTS)
+
+
+def test_input_is_never_the_output(comments):
+    before = comments.read_bytes()
+    with pytest.raises(BadInput, match="is the input"):
+        reply_to_csv(comments, comments, draft, "extractive", overwrite=True)
+    assert comments.read_bytes() == before
+
+
+def test_second_run_on_one_output_is_refused_while_the_first_writes(comments, tmp_path):
+    out = tmp_path / "out.csv"
+    refused = []
+
+    def draft_and_try(comment: str, recent: tuple[str, ...]) -> Draft:
+        if not refused:
+            with pytest.raises(BadInput) as caught:
+                reply_to_csv(comments, out, draft, "extractive")
+            refused.append(str(caught.value))
+        return draft(comment, recent)
+
+    reply_to_csv(comments, out, draft_and_try, "extractive")
+    assert "another shawgpt" in refused[0]
+    assert len(rows_of(out)) == len(COMMENTS)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from test_reply import draft
+from bot.reply import reply_to_csv
+left = int(sys.argv[1])
+def mortal(comment, recent):
+    global left
+    left -= 1
+    if left < 0:
+        os.kill(os.getpid(), 9)
+    return draft(comment, recent)
+reply_to_csv(Path({comments!r}), Path({out!r}), mortal, "extractive")
+"""
+
+
+def test_kill_9_loses_and_doubles_no_row(comments, tmp_path):
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    reply_to_csv(comments, whole, draft, "extractive")
+    code = KILLED.format(folder=str(Path(__file__).parent), comments=str(comments), out=str(out))
+    for rows in (3, 0, 7, 11):
+        assert subprocess.run([sys.executable, "-c", code, str(rows)]).returncode == -9
+    reply_to_csv(comments, out, draft, "extractive")
+    assert out.read_bytes() == whole.read_bytes()
