@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from data.database import Database
 from data.errors import NotFound
 from data.index import Index
-from data.persona import Persona, load_persona
-from data.store import Source, Store
+from data.store import DEFAULT_KB, Source, Store
 from data.style_memory import StyleMemory
 from data.workfolder import WorkFolder
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from bot.extractive import Answer
     from bot.intent import IntentClassifier
     from data.embedding import Embedder
+    from data.persona import Persona
     from ingest.pipeline import Entry, Report
     from rag.retriever import Retriever, SearchResult
 
@@ -49,12 +49,15 @@ class Assistant:
         self.store = Store(self.database)
         self.index = Index(self.store, self.folder.index, writable=self.folder.writing)
         self.style = StyleMemory(self.database)
-        self.use("shawgpt")
+        self._retrievers: dict[str, Retriever] = {}
+        self.kb = DEFAULT_KB
 
     def __enter__(self) -> "Assistant":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -68,14 +71,18 @@ class Assistant:
 
         Raises NotFound, listing the known, for a persona or responder that doesn't exist.
         """
-        self.persona: Persona = load_persona(persona, self.folder.path)
-        self.responder_name = responder or self.persona.responder
-        if self.responder_name not in RESPONDERS:
-            raise NotFound(f"no responder {self.responder_name!r} (known: {', '.join(RESPONDERS)})")
-        self.kb = kb or self.persona.knowledge_base
+        from data.persona import load_persona
+
+        chosen = load_persona(persona, self.folder.path)
+        name = responder or chosen.responder
+        if name not in RESPONDERS:
+            raise NotFound(f"no responder {name!r} (known: {', '.join(RESPONDERS)})")
+        self.persona = chosen
+        self.responder_name = name
+        self.kb = kb or chosen.knowledge_base
         for part in ("intents", "responder"):
             self.__dict__.pop(part, None)
-        self._retrievers: dict[str, Retriever] = {}
+        self._retrievers.clear()
 
     # -- documents
 
@@ -114,7 +121,9 @@ class Assistant:
             path = str(Path(source).expanduser().resolve())
             match = next((candidate for candidate in (source, path) if candidate in known), None)
             if match is None:
-                raise NotFound(f"{source} is not in knowledge base {name!r}: `shawgpt sources --kb {name}` lists what is")
+                raise NotFound(
+                    f"{source} is not in knowledge base {name!r}: `shawgpt sources --kb {name}` lists what is"
+                )
             chosen.append(match)
         removed = {}
         for source in dict.fromkeys(chosen):
@@ -158,6 +167,18 @@ class Assistant:
         return new, len(self.style.all()), skipped
 
     # -- parts, made when first used
+
+    @cached_property
+    def persona(self) -> "Persona":
+        """Who replies: the shipped one, until `use` chooses another."""
+        from data.persona import load_persona
+
+        return load_persona("shawgpt", self.folder.path)
+
+    @cached_property
+    def responder_name(self) -> str:
+        """What writes."""
+        return self.persona.responder
 
     @cached_property
     def embedder(self) -> "Embedder":

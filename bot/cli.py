@@ -48,7 +48,9 @@ def options(
 @app.command(epilog="Example: `shawgpt ingest guide.pdf posts/ https://example.com/feed.xml`")
 def ingest(
     context: typer.Context,
-    what: Annotated[list[str], typer.Argument(metavar="PATH|URL...", help="Files, folders, globs, pages, feeds, sitemaps.")],
+    what: Annotated[
+        list[str], typer.Argument(metavar="PATH|URL...", help="Files, folders, globs, pages, feeds, sitemaps.")
+    ],
     into: Annotated[str, typer.Option(metavar="NAME", help="Knowledge base.")] = "default",
     password: Annotated[str | None, typer.Option(help="For encrypted PDFs.", envvar="SHAWGPT_PDF_PASSWORD")] = None,
     as_json: Json = False,
@@ -98,7 +100,9 @@ def search(
     context: typer.Context,
     query: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="Passages.")] = 5,
-    queries: Annotated[Path | None, typer.Option(metavar="FILE", help="A query a line; prints a JSON line each.")] = None,
+    queries: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A query a line; prints a JSON line each.")
+    ] = None,
     kb: Kb = None,
     as_json: Json = False,
 ) -> None:
@@ -121,7 +125,9 @@ def search(
 def ask(
     context: typer.Context,
     question: Annotated[str | None, typer.Argument(help="What to answer from the documents.")] = None,
-    questions: Annotated[Path | None, typer.Option(metavar="FILE", help="A question a line; prints a JSON line each.")] = None,
+    questions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A question a line; prints a JSON line each.")
+    ] = None,
     persona: PersonaName = "shawgpt",
     responder: ResponderName = None,
     kb: Kb = None,
@@ -264,7 +270,9 @@ def doctor(
     rebuild: Annotated[bool, typer.Option(help="Make the vector index again from the database.")] = False,
     reembed: Annotated[bool, typer.Option(help="Embed everything again with the present embedding model.")] = False,
     backup: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a copy of the database.")] = None,
-    restore: Annotated[Path | None, typer.Option(metavar="FILE", help="Put a copy in the place of the database.")] = None,
+    restore: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Put a copy in the place of the database.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check the installation and the work folder, and mend the vector index. Exit code 1 if something is wrong."""

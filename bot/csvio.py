@@ -127,7 +127,9 @@ def _records(path: Path, text: str) -> Iterator[list[str]]:
             return
         except csv.Error as error:
             if "unexpected end" in str(error):
-                raise BadInput(f"{path}: the quote opened at line {started} never closes: add the closing quote") from error
+                raise BadInput(
+                    f"{path}: the quote opened at line {started} never closes: add the closing quote"
+                ) from error
             if lenient:
                 raise BadInput(f"{path}, line {reader.line_num}: {error}") from error
             # A quote inside a cell that isn't doubled: common in hand-made files, and read as it stands.

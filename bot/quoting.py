@@ -20,8 +20,8 @@ WINDOW = 3  # sentences of an answer at most
 # Weights of a sentence's score: the cosine to the question, the share of its terms it has (by how telling they are), the
 # kind of answer it holds (a year for "when"), its passage's score. Chosen on half of the questions of
 # benchmarks/answers.py, checked on the other.
-COSINE, COVERAGE, KIND, PASSAGE = 1.0, 0.5, 0.15, 0.3
-NEAR_BEST = 0.55  # of the best score: what a further sentence must reach
+COSINE, COVERAGE, KIND, PASSAGE = 1.0, 0.5, 0.15, 0.8
+NEAR_BEST = 0.6  # of the best score: what a further sentence must reach
 REDUNDANT = 0.92  # cosine of two sentences above which the second says nothing new
 
 _WORD = re.compile(r"\w+(?:[’'-]\w+)*")

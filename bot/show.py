@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bot.extractive import Answer
     from bot.reply import Progress as Batch
     from data.store import Source
-    from ingest.pipeline import Entry, Report
+    from ingest.pipeline import Entry, Outcome, Report
     from rag.retriever import SearchResult
 
 out = Console()
@@ -42,7 +42,9 @@ class _Bar:
         self._progress.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._progress.stop()
 
     def _show(self, text: str, done: int, total: int | None = None) -> None:
@@ -85,11 +87,15 @@ def show_report(report: "Report") -> None:
     for entry in report.entries:
         if entry.outcome != "unchanged":
             table.add_row(
-                _text(_short(entry.source)), _styled(entry.outcome), _number(entry.pages), _number(entry.chunks), _text(entry.reason)
+                _text(_short(entry.source)),
+                _styled(entry.outcome),
+                _number(entry.pages),
+                _number(entry.chunks),
+                _text(entry.reason),
             )
     if table.row_count:
         out.print(table)
-    kinds = ("added", "updated", "unchanged", "empty", "rejected")
+    kinds: tuple[Outcome, ...] = ("added", "updated", "unchanged", "empty", "rejected")
     counts = [f"{n} {kind}" for kind in kinds if (n := report.count(kind))]
     skipped = f" ({report.skipped} files of other kinds passed over)" if report.skipped else ""
     out.print(f"{report.kb}: {', '.join(counts) or 'nothing to do'}{skipped}", highlight=False)
@@ -103,7 +109,11 @@ def show_sources(sources: "list[Source]") -> None:
     table = _table("source", "title", "pages", "chunks", "ingested")
     for source in sources:
         table.add_row(
-            _text(_short(source.source)), _text(source.title), _number(source.pages), _number(source.chunks), source.ingested_at[:10]
+            _text(_short(source.source)),
+            _text(source.title),
+            _number(source.pages),
+            _number(source.chunks),
+            source.ingested_at[:10],
         )
     out.print(table)
     out.print(f"{len(sources)} documents, {sum(source.chunks for source in sources)} chunks", highlight=False)
@@ -154,7 +164,12 @@ def show_drafts(path: Path) -> None:
     shown = _table("comment", "status", "reply or reason", "sources")
     for row in table.rows:
         said = row[at["reply"]] if row[at["status"]] == "drafted" else row[at["flags"]]
-        shown.add_row(_text(_clip(row[comment], 90)), _styled(row[at["status"]]), _text(_clip(said, 240)), _text(row[at["sources"]]))
+        shown.add_row(
+            _text(_clip(row[comment], 90)),
+            _styled(row[at["status"]]),
+            _text(_clip(said, 240)),
+            _text(row[at["sources"]]),
+        )
     out.print(shown)
 
 
@@ -204,5 +219,3 @@ def _where(title: str, source: str, start: int | None, end: int | None) -> str:
     if start is None:
         return name
     return f"{name}, p. {start}" if start == end or end is None else f"{name}, pp. {start}–{end}"
-
-

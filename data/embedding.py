@@ -90,11 +90,9 @@ class _MiniLMEmbedder(Embedder):
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         vectors = np.empty((len(texts), self.dimension), np.float32)
-        if len(texts) == 1:  # a query: no threads to start
-            vectors[0] = self._vector(texts[0])
-            return vectors
         with ThreadPoolExecutor(_cores()) as pool:
-            for i, vector in enumerate(pool.map(self._vector, texts)):
+            alone = len(texts) == 1  # a query: no thread to start
+            for i, vector in enumerate(map(self._vector, texts) if alone else pool.map(self._vector, texts)):
                 vectors[i] = vector
                 if progress:
                     progress(i + 1)

@@ -113,10 +113,14 @@ class Index:
                 collection.delete(ids=extra[start : start + BATCH])
             self._add(collection, missing)
             if missing or extra:
-                self.repairs.append(f"knowledge base {kb!r}: {len(missing)} chunks added to the index, {len(extra)} removed")
+                self.repairs.append(
+                    f"knowledge base {kb!r}: {len(missing)} chunks added to the index, {len(extra)} removed"
+                )
             sample = random.Random(0).sample(recorded, min(SAMPLE, len(recorded)))
             if sample:
-                found = collection.query(query_embeddings=self.store.vectors(sample), n_results=1, include=["distances"])
+                found = collection.query(
+                    query_embeddings=self.store.vectors(sample), n_results=1, include=["distances"]
+                )
                 # Equal vectors are equally near, so it is the distance that tells, not the id.
                 lost = sum(not d or d[0] > 1e-3 for d in found["distances"])
                 if lost:

@@ -157,7 +157,9 @@ def _ending(reply: str) -> str:
     """What may be a signature: a short last line, or the words after a last dash."""
     lines = [line.strip() for line in reply.splitlines() if line.strip()]
     last = lines[-1]
-    dashed = re.search(rf"(?:^|\s)([{re.escape(_DASHES)}]+\s?[^\s{re.escape(_DASHES)}][^.!?{re.escape(_DASHES)}]{{0,30}})$", last)
+    dashed = re.search(
+        rf"(?:^|\s)([{re.escape(_DASHES)}]+\s?[^\s{re.escape(_DASHES)}][^.!?{re.escape(_DASHES)}]{{0,30}})$", last
+    )
     if dashed:
         return dashed[1].strip()
     return last if len(lines) > 1 and len(last) <= 30 and len(last.split()) <= 4 else ""

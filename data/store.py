@@ -98,14 +98,18 @@ class Store:
         """Set every chunk's vector of `kb` at once, with the name of the embedder that made them."""
         with self.database.write() as db:
             db.executemany("UPDATE chunks SET vector = ? WHERE id = ?", [(_blob(v), i) for i, v in vectors.items()])
-            db.execute("UPDATE knowledge_bases SET embedder = ?, revision = revision + 1 WHERE name = ?", (embedder, kb))
+            db.execute(
+                "UPDATE knowledge_bases SET embedder = ?, revision = revision + 1 WHERE name = ?", (embedder, kb)
+            )
 
     # -- documents
 
     def digest(self, kb: str, source: str) -> str | None:
         """The digest with which `source` was last ingested, None if it wasn't."""
         row = self._one(
-            "SELECT digest FROM documents JOIN knowledge_bases k ON k.id = kb WHERE k.name = ? AND source = ?", kb, source
+            "SELECT digest FROM documents JOIN knowledge_bases k ON k.id = kb WHERE k.name = ? AND source = ?",
+            kb,
+            source,
         )
         return row["digest"] if row else None
 
@@ -148,7 +152,8 @@ class Store:
                     ),
                 )  # fmt: skip
                 db.execute(
-                    f"INSERT INTO {self._fts(kb)} (rowid, embedded_text) VALUES (?, ?)", (row.lastrowid, chunk.embedded_text)
+                    f"INSERT INTO {self._fts(kb)} (rowid, embedded_text) VALUES (?, ?)",
+                    (row.lastrowid, chunk.embedded_text),
                 )
         new = set(ids)
         return [i for i in ids if i not in kept], [i for i in kept if i not in new]
@@ -177,7 +182,9 @@ class Store:
 
     def count(self, kb: str) -> int:
         """How many chunks `kb` has."""
-        row = self._one("SELECT count(*) AS n FROM chunks c JOIN documents d ON d.id = c.document WHERE d.kb = ?", self._kb(kb))
+        row = self._one(
+            "SELECT count(*) AS n FROM chunks c JOIN documents d ON d.id = c.document WHERE d.kb = ?", self._kb(kb)
+        )
         return int(row["n"]) if row else 0
 
     def chunks(self, ids: Sequence[str]) -> dict[str, StoredChunk]:
@@ -202,7 +209,8 @@ class Store:
     def ids(self, kb: str) -> list[str]:
         """The ids of all chunks of `kb`, in the order of `vectors`."""
         rows = self._all(
-            "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document WHERE d.kb = ? ORDER BY c.key", self._kb(kb)
+            "SELECT c.id FROM chunks c JOIN documents d ON d.id = c.document WHERE d.kb = ? ORDER BY c.key",
+            self._kb(kb),
         )
         return [row["id"] for row in rows]
 
@@ -250,7 +258,8 @@ class Store:
         fts = self._fts(kb)
         for row in rows:  # an external-content FTS table must be told the old text to take it out
             db.execute(
-                f"INSERT INTO {fts} ({fts}, rowid, embedded_text) VALUES ('delete', ?, ?)", (row["key"], row["embedded_text"])
+                f"INSERT INTO {fts} ({fts}, rowid, embedded_text) VALUES ('delete', ?, ?)",
+                (row["key"], row["embedded_text"]),
             )
         db.execute("DELETE FROM documents WHERE kb = ? AND source = ?", (kb_key, source))
         db.execute("UPDATE knowledge_bases SET revision = revision + 1 WHERE id = ?", (kb_key,))

@@ -10,12 +10,13 @@ from ingest.quality import sanitise
 
 _EDGE = 3  # lines at the top and bottom of a page that can be a header or footer
 _BULLET = re.compile(r"(?:[•●▪■◦‣∙·○➢✓–—*-]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})[.)])\s+\S")
+_DIGIT = re.compile(r"\d")
 _NUMBERS = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(r"\W*(?:page|seite|p\.)?\s*(\d{1,5})\s*(?:(?:of|von|/)\s*\d{1,5})?\W*", re.IGNORECASE)
 _ROW_END = re.compile(r"(?:\d\)?%?|\s[—–-])\s+(?:[$€£]\s*)?\(?(?:\d(?:[\d,.]*\d)?\)?%?|[—–-])$")
 _SENTENCE_END = re.compile(r"[.!?:;。！？…][\"'”’)\]]*$")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_HYPHEN = re.compile("(\\S*?)[\ufffe\u00ad\x02](\\S*)")  # pdfium writes U+FFFE for a hyphen at a line end
+_HYPHEN = re.compile("(\\S*?)\u00ad(\\S*)")  # pdfium writes U+FFFE for a hyphen at a line end
 _KEEPS_HYPHEN = re.compile(  # before a hyphen, a word of its own: "long-term", "self-service"
     "self|well|non|long|short|high|low|mid|multi|cross|ex|all|half|full|part|third|first|second|one|two|three|four|five|six|"
     "ten|real|time|up|co|pre|post|anti|semi|quasi|so|fine|large|small"
@@ -56,7 +57,8 @@ def join_pages(pages: Sequence[str]) -> Joined:
     raw = [_keep_hyphen_marks(page) for page in pages]
     lines = [[" ".join(line.split()) for line in page.split("\n")] for page in raw]
     lines = _without_running_heads(lines)
-    words = Counter(word.lower() for page in lines for line in page for word in _WORD.findall(line))
+    broken = any("\u00ad" in line or line.endswith("-") for page in lines for line in page)
+    words = Counter(word.lower() for page in lines for line in page for word in _WORD.findall(line) if broken)
     pieces: list[str] = []
     length = 0
     starts: list[int] = []
@@ -69,7 +71,8 @@ def join_pages(pages: Sequence[str]) -> Joined:
             if not line or is_clutter(line):
                 blank = blank or not line
                 continue
-            line = _HYPHEN.sub(lambda match: _rejoin(match.group(1), match.group(2), words), line)
+            if "\u00ad" in line:
+                line = _HYPHEN.sub(lambda match: _rejoin(match.group(1), match.group(2), words), line)
             glue = _glue(previous, line, width, blank) if pieces else ""
             if glue == "-":  # the last word goes on in this line: write it anew, joined
                 head, tail = pieces[-1].rpartition(" ")[2], line.split(" ", 1)[0]
@@ -124,8 +127,10 @@ def _glue(previous: str, line: str, width: int, blank: bool) -> str:
 
 def _is_row(line: str) -> bool:
     """Whether a line looks like a table row: numbers make up much of it, or two stand at its end."""
+    if _DIGIT.search(line) is None:
+        return False
     tokens = line.split(" ")
-    numeric = sum(any(c.isdigit() for c in token) for token in tokens)
+    numeric = sum(_DIGIT.search(token) is not None for token in tokens)
     if numeric == len(tokens) or (numeric >= 2 and numeric >= 0.4 * len(tokens)):
         return True
     return numeric >= 2 and _ROW_END.search(line) is not None
@@ -193,8 +198,9 @@ def _counting_lines(pages: list[list[str]]) -> set[str]:
 def _edge_lines(page: list[str]) -> list[tuple[int, int]]:
     """`(side, index)` of the first and last lines of a page: side 0 is the top, 1 the bottom."""
     filled = [at for at, line in enumerate(page) if line]
-    top = [(0, at) for at in filled[:_EDGE]]
-    return top + [(1, at) for at in filled[max(_EDGE, len(filled) - _EDGE) :]]
+    below = min(_EDGE, len(filled) // 2)
+    top = [(0, at) for at in filled[: min(_EDGE, len(filled) - below)]]
+    return top + [(1, at) for at in filled[len(filled) - below :]]
 
 
 def _key(line: str) -> str:

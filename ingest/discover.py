@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urldefrag
 
 from data.errors import BadInput, Rejected
 from ingest.kinds import SUFFIXES
@@ -54,11 +55,15 @@ def _paths(argument: str) -> Found:
     try:
         if path.is_dir():
             return _folder(path)
+        if path.exists() and not path.is_file():
+            raise BadInput(f"{_shown(argument)}: neither a file nor a folder")
         if path.exists():
             return Found((_item(path),))
         matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(argument) else []
     except (OSError, ValueError) as error:
-        raise BadInput(f"{_shown(argument)}: not a path that can be opened ({error})") from error
+        raise BadInput(
+            f"{_shown(argument)}: not a path that can be opened ({getattr(error, 'strerror', '') or error})"
+        ) from error
     if not matches:
         hint = "matches nothing" if glob.has_magic(argument) else "no such file or folder"
         raise BadInput(f"{_shown(argument)}: {hint}")
@@ -73,7 +78,7 @@ def _readable(paths: Iterable[Path], argument: str) -> Found:
     """The files of `paths` with a known suffix; the others are counted. A folder matched by a glob is walked."""
     items, skipped = [], 0
     for path in paths:
-        files = _walk(path) if path.is_dir() else (path,)
+        files = _walk(path) if path.is_dir() and not path.name.startswith(".") else (path,)
         for file in files:
             if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file():
                 items.append(_item(file))
@@ -108,6 +113,7 @@ def _addresses(url: str, fetcher: "Fetcher | None") -> list[str]:
     """The addresses of the posts behind a feed or sitemap; else the URL itself."""
     from ingest.feeds import is_listing, posts
 
+    url = urldefrag(url).url
     if not is_listing(url):
         return [url]
     try:

@@ -12,7 +12,7 @@ from ingest.blocks import Block, assemble
 from ingest.clean import is_clutter
 from ingest.quality import sanitise
 from ingest.text import checked, read_bytes
-from ingest.titles import clean_title, day, stem_title
+from ingest.titles import clean_author, clean_title, day, stem_title
 
 _MOST_BYTES = 50_000_000
 _MOST_UNPACKED = 100_000_000
@@ -36,10 +36,7 @@ def read_docx(source: str, content: Path | bytes) -> Document:
     except Exception as error:  # python-docx raises KeyError, ValueError and XML errors on damaged files
         raise Rejected(f"not a readable DOCX ({type(error).__name__})") from error
     shown = clean_title(title) or (headings[0].text if headings else "") or stem_title(source)
-    author = " ".join(sanitise(author).split())[:200]
-    if author == "python-docx":
-        author = ""
-    return checked(Document(source, "docx", text, shown, author, day(written), headings=headings))
+    return checked(Document(source, "docx", text, shown, clean_author(author), day(written), headings=headings))
 
 
 def _refuse_bombs(data: bytes) -> None:

@@ -10,7 +10,7 @@ from ingest.blocks import Block, assemble
 from ingest.clean import is_clutter
 from ingest.quality import sanitise
 from ingest.text import checked, decode, read_bytes
-from ingest.titles import clean_title, day, stem_title
+from ingest.titles import clean_author, clean_title, day, stem_title
 
 _MOST_BYTES = 10_000_000
 _FEW = 100  # characters: less from trafilatura, and its other settings are tried
@@ -26,6 +26,7 @@ def read_html(source: str, content: Path | bytes, charset: str = "") -> Document
     data = read_bytes(content, _MOST_BYTES)
     declared = _CHARSET.search(data[:4096])
     page = sanitise(decode(data, charset or (declared.group(1).decode() if declared else "")))
+    page = page.replace("\u00ad", "")  # soft hyphens would cut words in two for a search
     if not page.strip():
         raise Empty("no text in it")
     found: Any = None
@@ -43,7 +44,7 @@ def read_html(source: str, content: Path | bytes, charset: str = "") -> Document
             break
     text, headings = assemble(blocks or [Block(line) for line in _plain(page)])
     title = clean_title(getattr(found, "title", None) or "") or (headings[0].text if headings else stem_title(source))
-    author = " ".join(sanitise(getattr(found, "author", None) or "").split())[:200]
+    author = clean_author(getattr(found, "author", None) or "")
     return checked(Document(source, "html", text, title, author, day(getattr(found, "date", None)), headings=headings))
 
 

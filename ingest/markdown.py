@@ -10,7 +10,7 @@ from ingest.blocks import Block, assemble
 from ingest.clean import is_clutter
 from ingest.quality import sanitise
 from ingest.text import checked, decode, is_wrapped
-from ingest.titles import clean_title, day, stem_title
+from ingest.titles import clean_author, clean_title, day, stem_title
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -39,7 +39,7 @@ def read_markdown(source: str, content: Path | bytes, charset: str = "") -> Docu
         text = text[match.end() :]
     body, headings = assemble(_blocks(text))
     author = meta.get("author", meta.get("authors", ""))
-    author = ", ".join(map(str, author)) if isinstance(author, list) else str(author or "")
+    author = clean_author(", ".join(map(str, author)) if isinstance(author, list) else str(author or ""))
     title = clean_title(str(meta.get("title") or "")) or (headings[0].text if headings else "") or stem_title(source)
     document = Document(source, "markdown", body, title, author, day(meta.get("date")), headings=headings)
     return checked(document)

@@ -14,7 +14,7 @@ from data.errors import Empty, Rejected
 from data.models import Document, Heading
 from ingest.clean import join_pages
 from ingest.quality import garbage, sanitise
-from ingest.titles import clean_title, day, stem_title
+from ingest.titles import clean_author, clean_title, day, stem_title
 
 T = TypeVar("T")
 
@@ -60,15 +60,18 @@ def read_pdf(source: str, content: Path | bytes, password: str | None = None, fi
     if refused:
         raise Rejected(refused)
     if contents is None:
-        raise failure or Rejected("not a readable PDF")
+        raise failure or Rejected("not a PDF, or damaged beyond reading")
     if not contents.pages:
-        raise Empty("no text: the PDF has no pages")
+        raise Empty("no text: it has no pages")
     raise Empty("no text: scanned?")
 
 
 def _document(source: str, contents: _Contents, text: str, starts: tuple[int, ...]) -> Document:
     headings = _place(contents.outline, text, starts)
-    title = clean_title(contents.title) or (headings[0].text if headings else "") or stem_title(source)
+    # An outline's first entry is often "Contents" or "Mission": it names the document only where it spans all of it.
+    top = [heading.text for heading in headings if heading.level == 1]
+    sole = top[0] if len(top) == 1 else ""
+    title = clean_title(contents.title) or sole or stem_title(source) or (headings[0].text if headings else "")
     plain = [str(number) for number in range(1, len(starts) + 1)]
     labels = tuple(sanitise(label) for label in contents.labels)
     return Document(
@@ -76,7 +79,7 @@ def _document(source: str, contents: _Contents, text: str, starts: tuple[int, ..
         kind="pdf",
         text=text,
         title=title,
-        author=" ".join(sanitise(contents.author).split())[:200],
+        author=clean_author(contents.author),
         date=day(contents.date),
         page_starts=starts,
         page_labels=labels if len(labels) == len(starts) and list(labels) != plain and any(labels) else (),
@@ -89,7 +92,7 @@ def _place(outline: list[tuple[int, str, int]], text: str, starts: tuple[int, ..
     headings: list[Heading] = []
     last = 0
     for level, raw, page in outline[:_MOST_HEADINGS]:
-        words = sanitise(raw).split()
+        words = clean_title(raw).split()
         if not words or not 0 <= page < len(starts):
             continue
         end = starts[page + 1] if page + 1 < len(starts) else len(text)
@@ -99,7 +102,7 @@ def _place(outline: list[tuple[int, str, int]], text: str, starts: tuple[int, ..
         offset = found.start() if found else begin
         if offset >= len(text):
             continue
-        headings.append(Heading(offset, level, " ".join(words)[:300]))
+        headings.append(Heading(offset, level, " ".join(words)))
         last = max(last, found.end() if found else begin)
     return headings
 
@@ -112,7 +115,7 @@ def _by_pdfium(content: Path | bytes, password: str | None) -> _Contents:
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower():
             raise Rejected(_password_needed(password)) from error
-        raise Rejected(f"not a readable PDF ({_short(error)})") from error
+        raise Rejected("not a PDF, or damaged beyond reading") from error
     try:
         contents = _Contents([])
         for number in range(len(pdf)):
@@ -129,7 +132,7 @@ def _by_pdfium(content: Path | bytes, password: str | None) -> _Contents:
                 break
         return contents
     except (pypdfium2.PdfiumError, UnicodeError, ValueError) as error:
-        raise Rejected(f"not a readable PDF ({_short(error)})") from error
+        raise Rejected("not a PDF, or damaged beyond reading") from error
     finally:
         pdf.close()
 
@@ -169,7 +172,7 @@ def _by_pypdf(content: Path | bytes, password: str | None) -> _Contents:
     except Rejected:
         raise
     except Exception as error:
-        raise Rejected(f"not a readable PDF ({_short(error)})") from error
+        raise Rejected("not a PDF, or damaged beyond reading") from error
     contents.labels = _tolerant(lambda: list(reader.page_labels), [])
     nothing: dict[str, str] = {}
     metadata = _tolerant(lambda: {key: str(value) for key, value in (reader.metadata or {}).items()}, nothing)
@@ -202,7 +205,3 @@ def _password_needed(password: str | None) -> str:
     if password is None:
         return "encrypted: give --password"
     return "encrypted, and the password given doesn't open it: check --password"
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split()).removesuffix(".")[:120] or type(error).__name__

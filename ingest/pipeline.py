@@ -98,9 +98,7 @@ def ingest(
 class _Batch:
     """Documents that wait for their chunks to be embedded together."""
 
-    def __init__(
-        self, store: Store, index: Index, embedder: Embedder, kb: str, done: Callable[[Entry], None]
-    ) -> None:
+    def __init__(self, store: Store, index: Index, embedder: Embedder, kb: str, done: Callable[[Entry], None]) -> None:
         self.store, self.index, self.embedder, self.kb, self.done = store, index, embedder, kb, done
         self._documents: list[tuple[Document, str, list[Chunk], list[str]]] = []
         self._new: dict[str, str] = {}  # chunk id → text to embed

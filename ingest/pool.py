@@ -13,6 +13,8 @@ from data.errors import Empty, Rejected
 from data.models import Document
 from ingest.worker import MEMORY, SECONDS, document_from, read_frame, write_frame
 
+_SWOLLEN = MEMORY // 3
+
 
 class Worker:
     """One reusable child process that parses documents. Used by one thread at a time; `kill` by any."""
@@ -27,6 +29,8 @@ class Worker:
         answer = self._ask({**request, "first": "pdfium"}, body, deadline)
         if answer is None and request["kind"] == "pdf" and not self._closed and time.monotonic() < deadline:
             answer = self._ask({**request, "first": "pypdf"}, body, deadline)
+            if answer is not None and answer.get("empty"):  # not a scan: pdfium may well have met text before it died
+                answer = None
         if answer is None:
             if time.monotonic() >= deadline:
                 return Rejected(f"takes longer than {seconds:g} s to read")
@@ -61,6 +65,8 @@ class Worker:
             self._end()
             return None
         answer: dict[str, Any] = json.loads(frame)
+        if answer["peak"] > _SWOLLEN:  # the next document is to have all of the memory it may have
+            self._end()
         return answer
 
     def _started(self) -> "subprocess.Popen[bytes]":

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from data.errors import Rejected
+from data.errors import Empty, Rejected
 from data.models import Document, DocumentKind
 from ingest.discover import Item
 from ingest.kinds import kind_of
@@ -47,7 +47,9 @@ def load(item: Item, fetcher: "Fetcher | None" = None) -> Raw:
         return Raw(item.source, hashlib.sha256(got.body).hexdigest(), kind, None, got.body, got.charset)
     try:
         with item.path.open("rb") as file:
-            kind = kind_of(item.path.name, file.read(4096))
+            if not (head := file.read(4096)):
+                raise Empty("an empty file")
+            kind = kind_of(item.path.name, head)
             file.seek(0)
             return Raw(item.source, hashlib.file_digest(file, "sha256").hexdigest(), kind, item.path)
     except OSError as error:

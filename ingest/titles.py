@@ -14,6 +14,9 @@ _WORTHLESS = re.compile(
     r"[a-z]:\\.*|(?:file|https?)://\S*|/\S+/\S*|[\d\W_]+|[0-9a-f-]{16,})",
     re.IGNORECASE | re.VERBOSE,
 )
+_NOBODY = re.compile(
+    r"administrator|admin|user|owner|unknown|author|anonymous|python-docx|root|\w+\(0x\w+\)|\S+@\S+", re.I
+)
 _HEX = re.compile(r"(?=.*\d)[0-9a-f]{6,}", re.IGNORECASE)
 _PDF_DATE = re.compile(r"D?:?\s*(\d{4})(\d{2})?(\d{2})?")
 _ISO_DATE = re.compile(r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?")
@@ -25,6 +28,12 @@ def clean_title(title: str) -> str:
     if len(title) < 2 or _WORTHLESS.fullmatch(title) or "\ufffd" in title:
         return ""
     return title if len(title) <= 200 else title[:199].rsplit(" ", 1)[0] + "…"
+
+
+def clean_author(author: str) -> str:
+    """`author` on one line, at most 200 characters; empty where it is a program's or an account's default."""
+    author = " ".join(sanitise(author).split())[:200]
+    return "" if not any(c.isalpha() for c in author) or _NOBODY.fullmatch(author) else author
 
 
 def stem_title(source: str) -> str:

@@ -32,6 +32,7 @@ def main() -> None:
         except MemoryError:
             answer = {"rejected": f"needs more than {MEMORY >> 30} GiB of memory to read"}
         _arm(0)
+        answer["peak"] = _peak()
         write_frame(answers, json.dumps(answer).encode())
         answers.flush()
 
@@ -116,6 +117,15 @@ def _limit_memory() -> None:
         with contextlib.suppress(OSError, ValueError):  # macOS refuses; the parent's clock still holds
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _peak() -> int:
+    """The most memory this process has had, in bytes."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _arm(seconds: int) -> None:

@@ -61,11 +61,15 @@ def test_every_encoding_is_read(tmp_path, encoding, text):
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_delimiter_is_told_from_the_header(tmp_path, delimiter):
-    assert column_of(tmp_path, f"id{delimiter}Comment{delimiter}likes\n1{delimiter}Nice one{delimiter}2\n".encode()) == "Comment"
+    assert (
+        column_of(tmp_path, f"id{delimiter}Comment{delimiter}likes\n1{delimiter}Nice one{delimiter}2\n".encode())
+        == "Comment"
+    )
 
 
 @pytest.mark.parametrize(
-    "header", ["Comment", "comment_text", "COMMENT TEXT", "textDisplay", "snippet,Text", "author,body", "likes,Comments,date"]
+    "header",
+    ["Comment", "comment_text", "COMMENT TEXT", "textDisplay", "snippet,Text", "author,body", "likes,Comments,date"],
 )
 def test_comment_column_is_found_by_its_usual_names(tmp_path, header):
     cells = ",".join("words" for _ in header.split(","))

@@ -14,7 +14,11 @@ from data.errors import BadInput, NotFound, WorkFolderError
 from data.index import Index
 from data.store import DEFAULT_KB
 
-TOPICS = ("Sourdough rests overnight in a cold room.", "Walnut planks need a sharp plane.", "The moon orbits the earth.")
+TOPICS = (
+    "Sourdough rests overnight in a cold room.",
+    "Walnut planks need a sharp plane.",
+    "The moon orbits the earth.",
+)
 
 
 @pytest.fixture
@@ -120,7 +124,9 @@ def test_chunk_that_only_the_record_has_is_found_after_a_start(filled, write):
             """As if the process had died between the record's commit and the index."""
 
     filled.index, real = NoIndex(filled.store, filled.folder.index, True), filled.index
-    filled.ingest([write("docs/late.txt", "Kangaroos carry their young in a pouch.")], DEFAULT_KB, None, lambda entry: None)
+    filled.ingest(
+        [write("docs/late.txt", "Kangaroos carry their young in a pouch.")], DEFAULT_KB, None, lambda entry: None
+    )
     filled.index = real
     fresh = reopened(filled)
     assert any("Kangaroos" in text for text in found(fresh, "animal with a pouch"))
@@ -216,7 +222,9 @@ def test_restoring_what_is_no_backup_changes_nothing(filled, tmp_path):
 def test_full_disk_is_one_clear_line_and_nothing_is_half_done(filled, write):
     filled.database.connection.execute("PRAGMA max_page_count = 1")  # SQLite answers as on a full disk
     before = filled.store.ids(DEFAULT_KB)
-    text = "\n\n".join(f"Paragraph {i} about something else altogether, long enough to fill pages." * 9 for i in range(200))
+    text = "\n\n".join(
+        f"Paragraph {i} about something else altogether, long enough to fill pages." * 9 for i in range(200)
+    )
     path = write("docs/big.txt", text)
     with pytest.raises(WorkFolderError, match="disk is full"):
         filled.ingest([path], DEFAULT_KB, None, lambda entry: None)

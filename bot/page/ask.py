@@ -1,0 +1,166 @@
+"""The Ask tab: a conversation in which every sentence of an answer opens the passage it comes from."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import gradio as gr
+
+from bot.assistant import PASSAGES
+from bot.extractive import Answer
+from bot.page.citations import Citations, attribute, text_html
+from bot.page.desk import Desk
+from data.errors import ShawGPTError
+
+LONGEST = 2000  # characters of a question
+EXAMPLES = 4
+LOOKED_AT = 30  # documents whose headings may give an example
+
+# Clicks on an example ask it. What is new comes into view; the composer covers the end of the page, hence the margin in
+# the style sheet.
+SCRIPT = """
+element.addEventListener('click', (event) => {
+  const example = event.target.closest('[data-question]');
+  if (example) trigger('select', {question: example.dataset.question});
+});
+watch('value', () => element.querySelector('.sg-turn:last-child')?.scrollIntoView({block: 'nearest'}));
+"""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question with what came of it: an answer, an error, or neither yet."""
+
+    question: str
+    answer: Answer | None = None
+    confidence: float = 0.0  # 0–1, of the passages
+    error: str = ""
+    shown: int = 0  # sentences of the answer that are on the page already
+
+
+def ask_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
+    """Build the tab; `kb` is the selector in the header. Returns the conversation."""
+    turns = gr.State([])
+    talk = gr.HTML(
+        _empty(desk, desk.assistant.kb), elem_id="talk", js_on_load=SCRIPT, apply_default_css=False, padding=False
+    )
+    with gr.Row(elem_id="composer"):
+        box = gr.Textbox(
+            placeholder="Ask your documents…", label="Question", show_label=False, container=False, lines=1, max_lines=6,
+            max_length=LONGEST, autofocus=True, submit_btn="Ask", scale=8, elem_id="question",
+        )  # fmt: skip
+        again = gr.Button("Clear", size="sm", scale=0, min_width=72, elem_id="clear-talk")
+
+    def ask(question: str, kb_name: str, before: list[Turn]) -> Iterator[tuple[object, object, object]]:
+        if not question.strip():
+            yield gr.skip(), gr.skip(), gr.skip()
+            return
+        for turn in answer(desk, kb_name, question.strip()[:LONGEST]):
+            now = [*before, turn]
+            yield now, conversation(now), ""
+
+    def example(kb_name: str, before: list[Turn], event: gr.EventData) -> Iterator[tuple[object, object, object]]:
+        yield from ask(str(event.question), kb_name, before)
+
+    outputs = [turns, talk, box]
+    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    gr.on([box.submit], ask, [box, kb, turns], outputs, **quiet)
+    talk.select(example, [kb, turns], outputs, **quiet)
+    again.click(lambda name: ([], _empty(desk, name), ""), [kb], outputs, **quiet)
+    # Another knowledge base is another conversation: the numbers under the old answers are not its documents.
+    kb.change(lambda name: ([], _empty(desk, name), gr.skip()), [kb], outputs, **quiet)
+    return talk
+
+
+def answer(desk: Desk, kb: str, question: str) -> Iterator[Turn]:
+    """The turn as it grows: asked, then sentence by sentence, with confidence and sources at the end."""
+    turn = Turn(question)
+    yield turn
+    try:
+        view = desk.view(desk.persona, kb)
+        known = kb in view.store.knowledge_bases()
+        confidence = view.search(question, PASSAGES, kb).confidence if known else 0.0
+        given = view.answer(question)
+    except ShawGPTError as error:
+        yield replace(turn, error=str(error))
+        return
+    except Exception as error:  # whatever it is, it is shown as what it is: a failure is never an answer
+        yield replace(turn, error=f"{type(error).__name__}: {error}")
+        return
+    for shown in range(1, len(given.sentences) + 1):
+        yield replace(turn, answer=given, confidence=confidence, shown=shown)
+    if not given.sentences:
+        yield replace(turn, answer=given, confidence=confidence)
+
+
+def conversation(turns: Sequence[Turn]) -> str:
+    """The turns as HTML."""
+    shown = "".join(
+        f'<div class="sg-turn"><div class="sg-question" dir="auto">{text_html(turn.question)}</div>{_reply(turn, i)}</div>'
+        for i, turn in enumerate(turns)
+    )
+    return f'<div class="sg-talk" role="log" aria-live="polite" aria-label="Conversation">{shown}</div>'
+
+
+def examples(desk: Desk, kb: str) -> list[str]:
+    """Questions that the documents' own titles and headings ask."""
+    store = desk.assistant.store
+    if kb not in store.knowledge_bases():
+        return []
+    found: list[str] = []
+    for source in store.sources(kb)[:LOOKED_AT]:
+        headings = (chunk.heading.rsplit(" > ", 1)[-1] for chunk in store.document_chunks(kb, source.source))
+        asking = (text for text in (source.title, *headings) if text.endswith("?") and 4 <= len(text.split()) <= 14)
+        if (first := next(asking, None)) and first not in found:
+            found.append(first)
+    return found[:EXAMPLES]
+
+
+def _empty(desk: Desk, kb: str) -> str:
+    store = desk.assistant.store
+    if kb not in store.knowledge_bases() or not store.count(kb):
+        return (
+            '<div class="sg-empty"><h2>No documents yet</h2>'
+            "<p>Add PDFs, posts or web addresses under <b>Documents</b>; then ask about them here.</p></div>"
+        )
+    buttons = "".join(
+        f'<button type="button" class="sg-example" data-question="{attribute(text)}">{text_html(text)}</button>'
+        for text in examples(desk, kb)
+    )
+    return (
+        '<div class="sg-empty"><h2>Ask your documents</h2><p>Each sentence of an answer is quoted from them. '
+        f'Its number opens the passage it comes from.</p><div class="sg-examples">{buttons}</div></div>'
+    )
+
+
+def _reply(turn: Turn, number: int) -> str:
+    if turn.error:
+        return f'<div class="sg-answer sg-failed" role="alert"><b>This failed.</b> {text_html(turn.error)}</div>'
+    if turn.answer is None:
+        return '<div class="sg-answer sg-pending"><span class="sg-dots">Looking it up</span></div>'
+    if turn.answer.status == "failed":
+        return f'<div class="sg-answer sg-failed" role="alert"><b>This failed.</b> {text_html(turn.answer.reason)}</div>'
+    citations = Citations(f"a{number}", turn.answer.passages)
+    if turn.answer.status == "abstained":
+        return _abstention(turn.answer, turn.confidence, citations)
+    said = " ".join(citations.sentence(sentence) for sentence in turn.answer.sentences[: turn.shown])
+    if turn.shown < len(turn.answer.sentences):
+        return f'<div class="sg-answer"><p class="sg-said" dir="auto">{said}</p></div>'
+    return (
+        f'<div class="sg-answer"><p class="sg-said" dir="auto">{said}</p>{citations.chips("Sources")}'
+        f"{_footer(turn.answer, turn.confidence)}{citations.panels()}</div>"
+    )
+
+
+def _abstention(given: Answer, confidence: float, citations: Citations) -> str:
+    citations.add(given.passages)
+    return (
+        f'<div class="sg-answer sg-abstained"><p class="sg-said"><b>Not answered:</b> {text_html(given.reason)}.</p>'
+        f"{citations.chips('Nearest passages')}{_footer(given, confidence)}{citations.panels()}</div>"
+    )
+
+
+def _footer(given: Answer, confidence: float) -> str:
+    return (
+        f'<p class="sg-meta"><span>Confidence {round(100 * confidence)} %</span>'
+        f"<span>Responder: {text_html(given.responder)}</span></p>"
+    )

@@ -1,0 +1,56 @@
+"""What the tabs share: the assistant, a view of it for each persona and knowledge base, and its warming up."""
+
+import copy
+import threading
+
+from bot.assistant import Assistant
+from bot.drafts_log import DraftLog
+from bot.page.uploads import Uploads
+from data.errors import ShawGPTError
+from data.persona import Persona, list_personas
+
+
+class Desk:
+    """One for the server. Nothing of a session is kept here."""
+
+    def __init__(self, assistant: Assistant, persona: str) -> None:
+        self.assistant = assistant
+        self.persona = persona  # the slug it was started with
+        self.log = DraftLog(assistant.database)
+        self.uploads = Uploads(assistant.folder.path)
+        self.stopping: set[str] = set()  # batches whose drafting is to end
+        self._views: dict[tuple[str, str], Assistant] = {}
+        self._lock = threading.Lock()
+
+    def view(self, persona: str, kb: str) -> Assistant:
+        """The assistant with this persona and knowledge base; models, database and index are shared by all views."""
+        with self._lock:
+            _ = self.assistant.embedder  # loaded once, before it is shared
+            if (persona, kb) not in self._views:
+                view = copy.copy(self.assistant)
+                if persona != self.persona:
+                    view.use(persona, kb=kb)
+                elif kb != self.assistant.kb:
+                    view.use(persona, self.assistant.responder_name, kb)
+                self._views[persona, kb] = view
+            return self._views[persona, kb]
+
+    def knowledge_bases(self) -> list[str]:
+        """Those there are, and the one that the first document will make."""
+        return sorted({*self.assistant.store.knowledge_bases(), self.assistant.kb})
+
+    def personas(self) -> list[tuple[str, str]]:
+        """The usable personas as (name shown, slug)."""
+        found = list_personas(self.assistant.folder.path)
+        return [(persona.name, slug) for slug, persona in found.items() if isinstance(persona, Persona)]
+
+    def warm_up(self) -> None:
+        """Load the models in the background, so that the first question doesn't wait for them."""
+        threading.Thread(target=self._warm, name="warm-up", daemon=True).start()
+
+    def _warm(self) -> None:
+        try:
+            view = self.view(self.persona, self.assistant.kb)
+            view.draft("Thanks, this was really helpful!")
+        except ShawGPTError:
+            pass  # whoever asks first is told

@@ -1,0 +1,183 @@
+"""The command from outside: what it prints, how it ends, and one clear line for each thing that can be wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHAWGPT = [sys.executable, "-c", "from bot.cli import main; main()"]
+
+
+def command_in(folder: Path):
+    """A function that runs the command in `folder`, with a work folder there."""
+
+    def run(*args: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "SHAWGPT_HOME": str(folder / "home"), "NO_COLOR": "1", "COLUMNS": "200"}
+        done = subprocess.run([*SHAWGPT, *map(str, args)], capture_output=True, text=True, cwd=folder, env=environment)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def shawgpt(tmp_path: Path):
+    return command_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose work folder has one document."""
+    folder = tmp_path_factory.mktemp("used")
+    (folder / "known.txt").write_text("Something that is known about bread and its crust.")
+    (folder / "two.csv").write_text("a,b\n1,2\n")
+    (folder / "empty-folder").mkdir()
+    command_in(folder)("ingest", "known.txt")
+    return folder
+
+
+def one_line(run: subprocess.CompletedProcess[str]) -> str:
+    assert run.stderr.startswith("shawgpt: ")
+    assert run.stderr.count("\n") == 1
+    return run.stderr
+
+
+def test_way_from_a_folder_to_a_cited_answer_and_back(shawgpt, write):
+    write("docs/rest.md", "# Resting\n\nThe dough rests for nine hours in a cold room before it is shaped.")
+    write("docs/bake.md", "# Baking\n\nBake the loaf at 230 degrees for forty minutes until it sounds hollow.")
+    report = json.loads(shawgpt("ingest", "docs", "--json").stdout)
+    assert report["counts"] == {"added": 2, "updated": 0, "unchanged": 0, "empty": 0, "rejected": 0, "skipped": 0}
+
+    sources = json.loads(shawgpt("sources", "--json").stdout)
+    assert [Path(source["source"]).name for source in sources] == ["bake.md", "rest.md"]
+
+    found = json.loads(shawgpt("search", "how long does the dough rest", "-k", 1, "--json").stdout)
+    (passage,) = found["passages"]
+    assert list(passage) == [
+        "rank", "score", "source", "title", "page_start", "page_end", "heading", "chunk_id", "text"
+    ]  # fmt: skip
+    assert "nine hours" in passage["text"]
+
+    answer = json.loads(shawgpt("ask", "How long does the dough rest?", "--json").stdout)
+    assert list(answer) == ["question", "answer", "status", "sentences", "passages", "responder", "reason"]
+    assert answer["status"] == "answered"
+    assert answer["responder"] == "extractive"
+    assert all(support["quote"] in passage["text"] for s in answer["sentences"] for support in s["support"])
+
+    shawgpt("forget", "docs/rest.md")
+    assert "nine hours" not in shawgpt("search", "how long does the dough rest", "--json").stdout
+
+
+def test_many_queries_give_a_json_line_each_in_order(shawgpt, write):
+    write("a.txt", "Bread rests overnight before it is baked in the oven.")
+    shawgpt("ingest", "a.txt")
+    queries = write("queries.txt", "bread\n\n“oven” OR NEAR(\n日本語\n")
+    lines = [json.loads(line) for line in shawgpt("search", "--queries", queries, "--json").stdout.splitlines()]
+    assert [line["query"] for line in lines] == ["bread", "“oven” OR NEAR(", "日本語"]
+    asked = [json.loads(line) for line in shawgpt("ask", "--questions", queries, "--json").stdout.splitlines()]
+    assert [line["status"] in ("answered", "abstained") for line in asked] == [True] * 3
+
+
+def test_replies_to_a_csv_say_what_wrote_them(shawgpt, write):
+    pairs = write(
+        "past.csv", 'Comment,Response\n"Great video, thanks!","Glad you liked it!"\n"Loved this","Thank you so much!"\n'
+    )
+    assert "2 new past replies" in shawgpt("import", "replies", pairs).stdout
+    assert "0 new past replies" in shawgpt("import", "replies", pairs).stdout
+    comments = write(
+        "in.csv", 'id,Comment\n7,"Thank you, this was so helpful!"\n8,"Buy crypto at my telegram t.me/x now!!!"\n'
+    )
+    result = json.loads(shawgpt("reply", comments, "-o", "out.csv", "--json").stdout)
+    assert result["rows"] == 2
+    assert set(result["counts"]) == {"drafted", "needs_you"}
+    assert "extractive" in Path(comments).with_name("out.csv").read_text(encoding="utf-8")
+    assert "complete already" in shawgpt("reply", comments, "-o", "out.csv").stderr
+
+
+def test_document_that_cannot_be_read_is_named_and_the_rest_is_taken(shawgpt, write, tmp_path):
+    write("docs/good.txt", "Bread rests overnight before it is baked in the oven.")
+    (tmp_path / "docs/bad.pdf").write_bytes(b"this is no PDF")
+    report = json.loads(shawgpt("ingest", "docs", "--json", code=1).stdout)
+    outcomes = {Path(entry["source"]).name: entry["outcome"] for entry in report["documents"]}
+    assert outcomes == {"good.txt": "added", "bad.pdf": "rejected"}
+    assert all(entry["reason"] for entry in report["documents"] if entry["outcome"] == "rejected")
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["ingest", "missing.pdf"], "missing.pdf"),
+        (["ingest", "empty-folder"], "empty-folder"),
+        (["search", "bread", "--kb", "nowhere"], "no knowledge base 'nowhere'"),
+        (["search"], "give a query"),
+        (["ask"], "give a question"),
+        (["ask", "x", "--persona", "nobody"], "shawgpt"),
+        (["ask", "x", "--responder", "oracle"], "known: extractive"),
+        (["reply", "missing.csv", "-o", "out.csv"], "missing.csv"),
+        (["reply", "two.csv", "-o", "out.csv"], "--column"),
+        (["reply", "two.csv", "-o", "out.csv", "--column", "c"], "'a', 'b'"),
+        (["import", "replies", "two.csv"], "--reply-column"),
+        (["persona", "show", "../../etc/passwd"], "name"),
+        (["forget", "nothing.txt"], "nothing.txt"),
+        (["doctor", "--restore", "missing.sqlite3"], "missing.sqlite3"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_that_says_what_to_do_and_changes_nothing(used, args, expected):
+    database = used / "home/shawgpt.sqlite3"
+    before = database.read_bytes()
+    assert expected in one_line(command_in(used)(*args, code=2))
+    assert database.read_bytes() == before
+    assert not (used / "out.csv").exists()
+
+
+def test_private_address_is_refused_by_name(shawgpt):
+    report = json.loads(shawgpt("ingest", "http://127.0.0.1:9/post", "--json", code=1).stdout)
+    (entry,) = report["documents"]
+    assert entry["outcome"] == "rejected"
+    assert "private" in entry["reason"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_read_only_work_folder_is_named(shawgpt, tmp_path, write):
+    (tmp_path / "home").mkdir(mode=0o500)
+    assert "--home" in one_line(shawgpt("ingest", write("a.txt", "words"), code=2))
+
+
+def test_persona_made_from_past_replies_can_be_used(shawgpt, write):
+    replies = "".join(f'"Comment {i}","Thanks for watching, number {i}! ~Maya"\n' for i in range(12))
+    pairs = write("past.csv", f"Comment,Response\n{replies}")
+    assert "--persona maya" in shawgpt("persona", "new", "Maya", "--from", pairs).stdout
+    assert "Maya" in shawgpt("persona", "list").stdout
+    assert "signature: ~Maya" in shawgpt("persona", "show", "maya").stdout
+    assert "exists already" in one_line(shawgpt("persona", "new", "Maya", "--from", pairs, code=2))
+
+
+def test_every_command_has_an_example_in_its_help(shawgpt):
+    for command in (
+        "ingest",
+        "sources",
+        "forget",
+        "search",
+        "ask",
+        "reply",
+        "serve",
+        "doctor",
+        "import replies",
+        "persona new",
+    ):
+        assert f"Example: shawgpt {command}" in shawgpt(*command.split(), "--help").stdout
+
+
+def test_help_loads_no_heavy_package():
+    code = (
+        "import sys; sys.argv = ['shawgpt', '--help']\nfrom bot.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'chromadb', 'gradio', 'numpy', 'onnxruntime', 'langchain_core', 'trafilatura', 'pydantic'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stderr.strip() == "[]"
