@@ -22,10 +22,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
 
 import numpy as np
-from benchmarks import retrieval_rivals as rivals
 from numpy.typing import NDArray
-from benchmarks.retrieval_sets import Hit, RetrievalSet, load, metrics
 
+from benchmarks import retrieval_rivals as rivals
+from benchmarks.retrieval_sets import Hit, RetrievalSet, load, metrics
 from data.database import Database
 from data.embedding import Embedder, load_embedder
 from data.index import Index

@@ -1,4 +1,4 @@
-"""The other ways to rank, each over the same chunks with the same fp32 vectors: a ranking is a list of chunk numbers."""
+"""The other ways to rank, over the same chunks with the same fp32 vectors: a ranking is a list of chunk numbers."""
 
 from collections.abc import Callable, Sequence
 

@@ -91,16 +91,14 @@ class Assistant:
     ) -> "Report":
         """Bring knowledge base `kb` up to date with files, folders, globs and URLs. Raises BadInput."""
         from ingest.discover import discover
-        from ingest.fetch import Fetcher
         from ingest.pipeline import ingest
 
-        with Fetcher() as fetcher:
-            found = discover(what, fetcher)
-            started = getattr(progress, "start", None)
-            if started:
-                started(len(found.items))
-            self.store.open_kb(kb, self.embedder.name)
-            return ingest(self.store, self.index, self.embedder, found, kb, password, fetcher, progress)
+        found = discover(what)
+        started = getattr(progress, "start", None)
+        if started:
+            started(len(found.items))
+        self.store.open_kb(kb, self.embedder.name)
+        return ingest(self.store, self.index, self.embedder, found, kb, password, progress=progress)
 
     def sources(self, kb: str | None = None) -> list[Source]:
         """The documents of a knowledge base; none where nothing has been ingested yet. Raises NotFound."""

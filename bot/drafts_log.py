@@ -132,7 +132,9 @@ def _logged(row: sqlite3.Row) -> LoggedDraft:
 
 
 def _draft(kept: dict[str, Any]) -> Draft:
-    sentences = tuple(Sentence(s["text"], tuple(Support(**support) for support in s["support"])) for s in kept["sentences"])
+    sentences = tuple(
+        Sentence(s["text"], tuple(Support(**support) for support in s["support"])) for s in kept["sentences"]
+    )
     return Draft(
         reply=kept["reply"],
         status=kept["status"],

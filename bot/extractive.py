@@ -14,7 +14,7 @@ from bot.drafts import HIDDEN, NO_ANSWER, NO_REPLY_FITS, YOURS, Draft, Request, 
 from bot.intent import Intent, IntentClassifier
 from bot.quoting import Embeds, Quote, best_quotes
 from bot.style import Style
-from bot.surface import asks, plain, sentence_texts
+from bot.surface import asks, cues, plain, sentence_texts
 from data.hidden import find_hidden, show_hidden
 from data.models import Passage
 from data.persona import Persona
@@ -131,10 +131,13 @@ class ExtractiveResponder:
 
 
 def question_of(comment: str) -> str:
-    """The part of a comment that asks, without greetings and thanks; the whole comment where no sentence does."""
+    """What of a comment to search with: its sentences but those that only greet, thank or praise.
+
+    What the viewer tells stays: "I have decaf. When do I stop?" asks about decaf.
+    """
     texts = sentence_texts(plain(comment))
-    asking = [text for text in texts if asks(text)]
-    return " ".join(asking) if asking else plain(comment)
+    kept = [text for text in texts if asks(text) or "thanks" not in cues(text)]
+    return " ".join(kept) if any(asks(text) for text in kept) else plain(comment)
 
 
 def _reason(intent: Intent) -> str:

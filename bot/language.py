@@ -12,7 +12,7 @@ _ENGLISH = frozenset(
     "what how why when where which who if than then there here just very much more most good great thanks thank love like "
     "video nice best one all any some get got make made know think really im i'm it's don't please bro man sir from wow "
     "awesome amazing helpful clear hello hi hey cool yes ok new only never always keep work".split()
-)
+) - set("a in an was so no me do as he video on".split())  # those that others have too
 # Words of the commonest other languages on the channels, of those that English doesn't share.
 _OTHER = frozenset(
     "gracias mucho mucha ayudó desde explicado saludos muchas muy por para que como está esta el los las una del con pero también hola bueno buen video saludos "
@@ -20,7 +20,11 @@ _OTHER = frozenset(
     "danke sehr gut ist und nicht ich das der die ein für auch mit wie toll schön obrigado obrigada muito não você uma "
     "parabéns conteúdo ótimo grazie mille molto bello sono bravo è che bhai bahut accha acha hai kya nahi mujhe aap aapka "
     "kamaal kaise bohot achha shukriya dhanyavad yaar sir ji karo banao samjha samjhaya ka ki ke ko teşekkürler çok güzel bir için abi terima kasih bagus sangat "
-    "banget bang mantap salamat po ang dziękuję bardzo świetny jest bedankt heel goed een het niet tack så mycket".split()
+    "banget bang mantap salamat po ang dziękuję bardzo świetny jest bedankt heel goed een het niet tack så mycket "
+    "favor haz un sobre tu tus mi más sin eres puedes hacer amigo buenas tardes qué cuando donde porque todo hace nuevo le les du "
+    "nous faire peux pourrais plaît plait sur tes mon ces cette aussi mais kannst du bitte machen über zum zur mein dein euch "
+    "hallo guten aber auf mir noch wieder faz um seu meu pode fazer legal aula puoi fare ciao il lo gli tuo mio anche lütfen "
+    "hakkında merhaba tolong buat dong kak tentang bana bhaiya ek aur hindi mein par wala kar raha".split()
 ) - {"die", "video", "sir", "ko", "bang", "est", "mit", "bravo", "mille", "des", "para", "bird", "has"}
 
 # Of its 97 languages, those that comments come in; the rest only draws misspelt English to it.

@@ -5,6 +5,8 @@ words only, and hold no name, link, number, handle, question, promise or agreeme
 """
 
 import re
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from data.persona import EMOJI, EMOTICON
@@ -15,8 +17,8 @@ _FLAGS = re.IGNORECASE
 # What a sentence must do, by intent, to be worth carrying over.
 _CORE = {
     "thanks": re.compile(
-        r"\b(?:thank(?:s| you)|thx|ty|glad|happy|pleased|appreciate\w*|grateful|cheers|welcome|pleasure|no problem|anytime|"
-        r"(?:great|good|lovely|awesome|nice|wonderful|so good) to hear|means (?:a lot|so much|the world)|made my day|love (?:to hear|it|this|that)|"
+        r"\b(?:thank(?:s| you)(?! for (?:asking|the (?:question|suggestion)))|thx|ty|glad|happy|pleased|appreciate\w*|grateful|cheers|welcome|pleasure|no problem|anytime|"
+        r"(?:great|good|lovely|awesome|nice|wonderful|so good) to hear|means (?:a lot|so much|the world)|made my (?:day|morning|evening|week)|thing to (?:hear|say|read)|love (?:to hear|it|this|that)|"
         r"kind (?:words|of you)|enjoy\w*|(?:so|very|too) kind|you (?:rock|are awesome|are the best))\b",
         _FLAGS,
     ),
@@ -39,6 +41,7 @@ _BARRED = re.compile(
     _FLAGS,
 )
 _EVERYDAY = frozenset(
+    "ah oh ha aw aww morning evening lovely thing poor telling told "
     "a about absolutely agree all always amazing and another any anytime appreciate appreciated appreciates are as asked asking at "
     "awesome be been being best big brilliant but by can channel cheers clear comment comments concise content cool could course day "
     "definitely did do enjoy enjoyed enjoying enjoys ever every everyone excellent explanation fair fantastic feedback find "
@@ -81,9 +84,10 @@ def _aspect(reply: str, comment: str, needed: bool, weight: float = 1.0) -> Aspe
 ASPECTS = (
     _aspect(
         "clear|clearly|straightforward|easy|simple|understand|explanation",
-        r"clear|underst|straightforward|simpl|eas(?:y|i)|expla|crisp|digest|broken down|ma[dk]es? sense|clicked",
+        r"clear|underst(?:and|ood)|straightforward|simpl|eas(?:y|i)|explanation|expla\w+ (?:\w+ ){0,3}(?:well|clear|simpl|better|best|perfect)|"
+        r"crisp|digest|broken down|ma[dk]es? sense|clicked",
         True,
-        1.6,
+        1.5,
     ),
     _aspect("concise|short|to the point", r"short|concise|condensed|quick|brief|to the point|minutes|crisp", True, 1.2),
     _aspect(
@@ -93,8 +97,8 @@ ASPECTS = (
     ),
     _aspect(
         "helpful|help|helped|helps|useful|valuable|value|practical|worked|learned|learning|learn",
-        r"help|useful|usefull|valuab|learn|tips|saved?|underst|expla|introduc|answered|insight|exam\b|class|thesis|project|"
-        r"work|teach|taught|tutorial|informati|clear|playlist|code|finally|lifesaver|need",
+        r"help|useful|usefull|valuab|learn|tips|saved?|introduc|answered|insight|exam\b|class|thesis|project|"
+        r"work|teach|taught|tutorial|informati|playlist|code|finally|explain|expla|lifesaver|need",
         True,
         1.2,
     ),
@@ -105,12 +109,12 @@ ASPECTS = (
     ),
     _aspect("funny|laugh|haha|hahaha|lol|smile|fun", r"funny|fun\b|laugh|haha|lol|joke|hilarious|humou?r|[😂🤣😆😅😄]|:D", True),
     _aspect(
-        "kind words|kind|kindness|so sweet|means (?:a lot|so much|the world)|made my day",
-        r"best|amazing|rare|genius|legend|incredible|wonderful|perfect|you(?:['’]re| are)|channel|your (?:videos|content|work)|inspir|respect",
+        "kind words|kind|kindness|so sweet|means (?:a lot|so much|the world)|made my \\w+|thing to (?:say|hear|read)",
+        r"you (?:explain|are (?!welcome)|deserve|make)|you['’]re|amazing|rare|genius|legend|incredible|wonderful|channel|your (?:videos|content|work)|inspir|respect|viral",
         True,
-        0.8,
+        1.3,
     ),
-    _aspect("my pleasure|you['’]?re (?:very |most |so )?welcome|no problem|anytime", r"thank|thx|ty\b|appreciat|grateful", True, 0.6),
+    _aspect("my pleasure|you['’]?re (?:very |most |so )?welcome|no problem|anytime", r"thank|thx|ty\b|appreciat|grateful", True, 0.1),
     _aspect("inspiring|motivating|motivation|motivates", r"inspir|motivat", True),
     _aspect("excited|looking forward", r"excited|looking forward|can['’]?t wait", True),
     _aspect("resonated|resonates", r"resonat|relate\b", True),
@@ -130,20 +134,29 @@ ASPECTS = (
 )
 
 
-def portable(reply: str, label: str) -> str:
+def portable(reply: str, label: str, catchphrases: Collection[str] = ()) -> str:
     """What of `reply` can answer another comment of intent `label`; empty where nothing can.
 
-    For a question that is an opening, one sentence; else sentences in their order, at most two.
+    For a question that is an opening, one sentence; else sentences in their order, at most two. `catchphrases`, which
+    the creator says again and again, may follow.
     """
     kept: list[str] = []
     for sentence in pieces(reply):
         text = _nameless(sentence)
         if text and _carries(text, label):
             kept.append(text)
+        elif kept and sentence in catchphrases:
+            kept.append(sentence)
         elif kept:
             break  # what follows a lost sentence may lean on it
     limit = 1 if label in ("question", "joke", "remark", "suggestion") else 2
     return " ".join(kept[:limit])
+
+
+def find_catchphrases(replies: Iterable[str]) -> set[str]:
+    """The sentences that stand in three replies or more and hold no number, link, question or promise."""
+    counts = Counter(piece for reply in replies for piece in set(pieces(reply)))
+    return {piece for piece, count in counts.items() if count >= 3 and not _BARRED.search(EMOTICON.sub(" ", piece))}
 
 
 def pieces(reply: str) -> list[str]:

@@ -21,7 +21,8 @@ WINDOW = 3  # sentences of an answer at most
 # kind of answer it holds (a year for "when"), its passage's score. Chosen on half of the questions of
 # benchmarks/answers.py, checked on the other.
 COSINE, COVERAGE, KIND, PASSAGE = 1.0, 0.5, 0.15, 0.8
-NEAR_BEST = 0.6  # of the best score: what a further sentence must reach
+LEANING = 0.3  # taken off where a sentence leans on one that can't be quoted
+NEAR_BEST = 0.75  # of the best score: what a further sentence must reach
 REDUNDANT = 0.92  # cosine of two sentences above which the second says nothing new
 
 _WORD = re.compile(r"\w+(?:[’'-]\w+)*")
@@ -130,11 +131,13 @@ def _scored(question: str, candidates: list[Quote], embedder: Embeds) -> tuple[l
     weights = {stem: math.log(1 + len(candidates) / (1 + spread[stem])) for stem in terms(question)}
     total = sum(weights.values()) or 1.0
     kinds = [answer for asked, answer in _KINDS if asked.search(question)]
+    places = {(quote.passage.chunk_id, quote.place) for quote in candidates}
     scored = []
     for quote, cosine, found in zip(candidates, cosines.tolist(), stems, strict=True):
         coverage = sum(weight for stem, weight in weights.items() if stem in found) / total
         kind = bool(kinds) and all(answer.search(quote.text) for answer in kinds)
         score = COSINE * cosine + COVERAGE * coverage + KIND * kind + PASSAGE * quote.passage.score
+        score -= LEANING * (bool(_LEANS.match(quote.text)) and (quote.passage.chunk_id, quote.place - 1) not in places)
         scored.append(replace(quote, score=score, cosine=cosine, coverage=coverage))
     order = sorted(range(len(scored)), key=lambda i: -scored[i].score)
     return [scored[i] for i in order], vectors[1:][order]

@@ -12,13 +12,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.portable import ASPECTS, portable
+from bot.portable import ASPECTS, find_catchphrases, portable
 from data.persona import EMOJI, EMOTICON, find_signature, without_signature
 from data.style_memory import PastReply
 
 POOL = 500  # portable replies kept, the latest: each comment behind them is classified once, at the start
-CLOSE = 0.5  # choices within this of the best fit are equally good; one is drawn
+ENOUGH = 3  # past replies that fit; with fewer, the persona's own are drawn on too
+CLOSE = 0.35  # choices within this of the best fit are equally good; one is drawn
 NEVER_AGAIN = 5  # the latest drafts whose words aren't given again, where there are as many others
+
+
+_GLAD = re.compile(
+    r"(?P<opening>[A-Z][\w' ]{2,14}[,!.] )?(?P<clause>(?:I['’]m |so |really |very )*(?:[Gg]lad|[Hh]appy|[Pp]leased) [^.!,]+?)"
+    rf"(?P<end>\W*|\s*{EMOTICON.pattern})"
+)
 
 
 class Classifies(Protocol):
@@ -32,7 +39,7 @@ class Choice:
     """A portable reply and the comment it answered, if any."""
 
     text: str
-    comment: str  # empty for one of the persona's own
+    comment: str = ""  # empty for one of the persona's own
 
 
 class Style:
@@ -46,16 +53,17 @@ class Style:
         signature: str = "",
     ) -> None:
         """`replies`: the persona's own by intent, for when fewer than three past ones fit. Signatures are taken off."""
-        self.own = {label: [Choice(without_signature(t, signature), "") for t in texts] for label, texts in replies.items()}
+        self.own = {label: [Choice(without_signature(t, signature)) for t in texts] for label, texts in replies.items()}
         self.choices: dict[str, list[Choice]] = {}
         pairs = list(past)
         theirs = find_signature([pair.reply for pair in pairs if pair.reply.strip()])
+        phrases = find_catchphrases(pair.reply for pair in pairs)
         seen: set[tuple[str, str]] = set()
         for pair in reversed(pairs):
             if len(seen) >= POOL:
                 break
             body = without_signature(without_signature(pair.reply, theirs), signature)
-            kept = {label: text for label in ("thanks", "question", "suggestion", "joke", "remark") if (text := portable(body, label))}
+            kept = {label: text for label in ("thanks", "question", "suggestion", "joke", "remark") if (text := portable(body, label, phrases))}
             if not kept:
                 continue
             label = classifier.label(pair.comment)
@@ -63,22 +71,55 @@ class Style:
             if text and (label, text) not in seen:
                 seen.add((label, text))
                 self.choices.setdefault(label, []).append(Choice(text, pair.comment))
+        self.choices = {label: _recombined(choices) for label, choices in self.choices.items()}
 
     def choose(self, label: str, comment: str, recent: Sequence[str] = ()) -> str:
         """A reply (for "question": an opening) that fits `comment`; empty where none does.
 
         The same comment, memory and `recent` (the latest drafts, oldest first) give the same choice in every process.
         """
-        fitting = [(choice, fit) for choice in self.choices.get(label, []) if (fit := _fit(choice, comment, label)) is not None]
-        if len({choice.text for choice, _ in fitting}) < 3:
-            fitting += [(choice, fit) for choice in self.own.get(label, []) if (fit := _fit(choice, comment, label)) is not None]
-        if not fitting:
+        near = self.near(label, comment, recent)
+        if not near:
             return ""
-        fitting = _vary(fitting, recent)
-        best = max(fit for _, fit in fitting)
-        near = sorted({choice.text for choice, fit in fitting if fit >= best - CLOSE})
         digest = hashlib.sha256("\0".join([comment, *recent[-1:]]).encode("utf-8", "surrogatepass")).digest()
         return near[int.from_bytes(digest[:8], "big") % len(near)]
+
+    def near(self, label: str, comment: str, recent: Sequence[str] = ()) -> list[str]:
+        """The replies that fit `comment` about equally well, sorted by text."""
+        own, past = self.own.get(label, []), self.choices.get(label, [])
+        fitting = _fitting(past, comment, label)
+        if len({choice.text for choice, _ in fitting}) < ENOUGH:
+            fitting += _fitting(own, comment, label)
+        if not fitting:
+            return []
+        fitting = _vary(fitting, recent)
+        best = max(fit for _, fit in fitting)
+        return sorted({choice.text for choice, fit in fitting if fit >= best - CLOSE})
+
+
+def _fitting(choices: Sequence[Choice], comment: str, label: str) -> list[tuple[Choice, float]]:
+    return [(choice, fit) for choice in choices if (fit := _fit(choice, comment, label)) is not None]
+
+
+def _recombined(choices: Sequence[Choice]) -> list[Choice]:
+    """The choices, and what their openings and their glad clauses give in other pairs: "Thanks," + "glad it was clear".
+
+    All of it is the creator's wording; a small memory then goes further before it repeats itself.
+    """
+    split = [(choice, match) for choice in choices if (match := _GLAD.fullmatch(choice.text))]
+    openings = sorted({match["opening"] or "" for _, match in split})
+    texts = {choice.text for choice in choices}
+    made = []
+    for choice, match in split:
+        for opening in openings:
+            first = match["clause"][0]
+            inside = opening.endswith(", ") and not match["clause"].startswith("I")
+            clause = (first.lower() if inside else first.upper()) + match["clause"][1:]
+            text = opening + clause + match["end"]
+            if text.lower().count("hear") < 2 and text not in texts:
+                texts.add(text)
+                made.append(Choice(text, choice.comment))
+    return [*choices, *made]
 
 
 def _vary(fitting: list[tuple[Choice, float]], recent: Sequence[str]) -> list[tuple[Choice, float]]:
@@ -93,6 +134,7 @@ def _vary(fitting: list[tuple[Choice, float]], recent: Sequence[str]) -> list[tu
 def _fit(choice: Choice, comment: str, label: str) -> float | None:
     """How well a choice fits the comment; None where it speaks of what the comment doesn't have."""
     score = 0.0
+    comment = _WISHES.sub(" ", comment)
     for aspect in ASPECTS:
         in_reply, in_comment = bool(aspect.reply.search(choice.text)), bool(aspect.comment.search(comment))
         if in_reply and not in_comment and aspect.needed:
@@ -106,6 +148,14 @@ def _fit(choice: Choice, comment: str, label: str) -> float | None:
     score -= 0.3 * (("!" in choice.text) != ("!" in comment))
     playful = bool(EMOJI.search(choice.text))
     return score - 0.4 * (playful and not (EMOJI.search(comment) or EMOTICON.search(comment)))
+
+
+# A wish has words of praise in it ("good luck", "all the best"), and "Glad you liked it!" doesn't answer one.
+_WISHES = re.compile(
+    r"\b(?:good luck|(?:all|wish\w*(?: you)?) the (?:very )?best|best (?:wishes|of luck|energy|regards)|more power|happy (?:new year|birthday|holidays)|"
+    r"(?:greetings|love) from)\b",
+    re.IGNORECASE,
+)
 
 
 def _expected(comment: str) -> float:

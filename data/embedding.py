@@ -2,15 +2,16 @@
 
 import os
 import platform
-from abc import abstractmethod
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from langchain_core.embeddings import Embeddings
 from numpy.typing import NDArray
 
 from data.errors import BadInput, NotFound
@@ -20,10 +21,11 @@ Progress = Callable[[int], None]
 _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "asimddp"}  # 8-bit dot products, as Linux names them on x86 and Arm
 
 
-class Embedder(Embeddings):
+class Embedder(ABC):
     """Makes vectors of unit norm. Vectors of embedders with different names are never to be compared.
 
-    Safe to share between threads.
+    Safe to share between threads. Has the methods of LangChain's `Embeddings`, and counts as one (isinstance) once
+    `rag.langchain_retriever` is imported; a base class would cost each command the import.
     """
 
     name: str  # model and precision, for the record: "all-MiniLM-L6-v2:int8"
@@ -52,12 +54,14 @@ class Embedder(Embeddings):
 def load_embedder(name: str | None = None) -> Embedder:
     """The default embedder, or the sentence-transformers model of that name or folder.
 
-    The default runs in int8 where the CPU has 8-bit dot products and in fp32 elsewhere or where
-    SHAWGPT_EMBEDDING=fp32; its `name` says which. Raises NotFound or BadInput where a model can't be loaded.
+    Without a `name`, SHAWGPT_EMBEDDING decides: "fp32", or a model's name or folder. The default runs in int8 where the
+    CPU has 8-bit dot products and in fp32 elsewhere; its `name` says which. It is loaded when first used.
+    Raises NotFound or BadInput where a model can't be loaded.
     """
-    if name:
-        return _SentenceTransformersEmbedder(name)
-    return _MiniLMEmbedder(int8=os.environ.get("SHAWGPT_EMBEDDING") != "fp32" and _cpu_has_int8())
+    chosen = name or os.environ.get("SHAWGPT_EMBEDDING", "")
+    if chosen not in ("", "fp32"):
+        return _SentenceTransformersEmbedder(chosen)
+    return _MiniLMEmbedder(int8=chosen != "fp32" and _cpu_has_int8())
 
 
 class _MiniLMEmbedder(Embedder):
@@ -66,30 +70,43 @@ class _MiniLMEmbedder(Embedder):
     (Activations are quantised with one scale per run, so in a batch the neighbours would change the vector.)
     """
 
+    dimension = 384
+    max_tokens = 256  # the window it was trained for
+
     def __init__(self, int8: bool) -> None:
-        import onnxruntime
+        self.name = f"all-MiniLM-L6-v2:{'int8' if int8 else 'fp32'}"
+        self._int8 = int8
+        self._loading = threading.Lock()  # the page asks from several threads
+
+    @cached_property
+    def _tokenizer(self) -> Any:
         from tokenizers import Tokenizer
 
-        from data.onnx_model import DIMENSION, MAX_TOKENS, minilm_onnx
+        tokenizer = Tokenizer.from_file(str(_minilm_folder() / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        return tokenizer
 
-        folder = _minilm_folder()
-        self.name = f"all-MiniLM-L6-v2:{'int8' if int8 else 'fp32'}"
-        self.dimension, self.max_tokens = DIMENSION, MAX_TOKENS
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        from data.onnx_model import minilm_onnx
+
         onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # the threads are ours, one text each
         options.log_severity_level = 3  # errors only
-        model = minilm_onnx(folder / "model.safetensors", int8)
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        model = minilm_onnx(_minilm_folder() / "model.safetensors", self._int8)
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(self._ids(text)) for text in texts]
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         vectors = np.empty((len(texts), self.dimension), np.float32)
+        with self._loading:  # on first use; later this costs nothing
+            _ = self._session
         with ThreadPoolExecutor(_cores()) as pool:
             alone = len(texts) == 1  # a query: no thread to start
             for i, vector in enumerate(map(self._vector, texts) if alone else pool.map(self._vector, texts)):

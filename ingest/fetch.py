@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import TracebackType
 from typing import Any
 
 import httpcore
@@ -90,14 +89,6 @@ class Fetcher:
             raise _Transient(f"can't be reached ({' '.join(str(error).split())[:120]})") from error
         except (httpx.InvalidURL, httpx.HTTPError, UnicodeError, ValueError) as error:
             raise Rejected(f"not an address that can be fetched ({' '.join(str(error).split())[:120]})") from error
-
-    def __enter__(self) -> "Fetcher":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
 
 
 def _check_url(url: str) -> None:

@@ -52,8 +52,10 @@ def kind_of(name: str, head: bytes, content_type: str = "") -> DocumentKind:
     if content_type and not content_type.startswith("text/") and content_type != "application/octet-stream":
         raise Rejected(f"is {content_type}, which can't be read ({_READ})")
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
-    if start.startswith((b"<!doctype html", b"<html")):
+    if start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<?xml") and b"<html" in head):
         return "html"
+    if start.startswith((b"<?xml", b"<rss", b"<feed", b"<urlset", b"<sitemapindex")):
+        raise Rejected("an XML file; a blog's feed or sitemap is known by an address such as /feed or /sitemap.xml")
     if head.startswith(_BOMS) or b"\0" not in head:
         return "text"
     raise Rejected(f"of an unknown type ({_READ})")

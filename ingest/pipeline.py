@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from data.errors import Empty, Rejected
 from data.index import Index
@@ -10,8 +10,10 @@ from data.models import Chunk, Document
 from data.store import Store, Vectors, chunk_ids
 from ingest.chunking import split
 from ingest.discover import Found, Item
-from ingest.fetch import Fetcher
 from ingest.reading import Raw, Reader, load
+
+if TYPE_CHECKING:
+    from ingest.fetch import Fetcher
 
 READING = "1"  # part of every digest: raise it when reading or chunking changes, and documents are read anew
 FLUSH = 128  # chunks embedded in one call: enough to keep every core busy, little enough to bound memory
@@ -66,7 +68,7 @@ def ingest(
     found: Found,
     kb: str,
     password: str | None = None,
-    fetcher: Fetcher | None = None,
+    fetcher: "Fetcher | None" = None,
     progress: Callable[[Entry], None] = lambda entry: None,
 ) -> Report:
     """Bring knowledge base `kb` (opened with `Store.open_kb`) up to date with the documents `found`.
@@ -133,7 +135,7 @@ class _Batch:
 
 
 def _changed(
-    store: Store, items: Iterable[Item], kb: str, fetcher: Fetcher | None, done: Callable[[Entry], None]
+    store: Store, items: Iterable[Item], kb: str, fetcher: "Fetcher | None", done: Callable[[Entry], None]
 ) -> Iterator[Raw]:
     for item in items:
         try:

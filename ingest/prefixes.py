@@ -24,15 +24,15 @@ class Prefixes:
         """The heading path of a chunk: what the paths of its first and last section share, or else the first's."""
         one, two = (self._paths[index] if index >= 0 else () for index in (first, last))
         shared = [a for a, b in zip(one, two, strict=False) if a == b]
-        return " > ".join(shared or one or two[:1])
+        path = " > ".join(shared or one or two[:1])
+        return path.removeprefix(self._document.title).removeprefix(" > ") if path else ""
 
     def of(self, path: str) -> str:
         """The prefix for a heading path, line end included; at most `room` tokens, the title at most half of it."""
         if path not in self._known:
             title = self._cut(self._document.title, self._room // 2 if path else self._room, keep_end=False)
-            heading = path.removeprefix(self._document.title).removeprefix(" > ")
             used = self._tokens([title])[0] if title else 0
-            lines = filter(None, (title, self._cut(heading, self._room - used, keep_end=True)))
+            lines = filter(None, (title, self._cut(path, self._room - used, keep_end=True)))
             self._known[path] = "".join(f"{line}\n" for line in lines)
         return self._known[path]
 

@@ -39,10 +39,7 @@ def load(item: Item, fetcher: "Fetcher | None" = None) -> Raw:
     if item.path is None:
         from ingest.fetch import Fetcher
 
-        if fetcher is None:
-            with Fetcher() as own:
-                return load(item, own)
-        got = fetcher.fetch(item.source)
+        got = (fetcher or Fetcher()).fetch(item.source)
         kind = kind_of(got.url, got.body[:4096], got.content_type)
         return Raw(item.source, hashlib.sha256(got.body).hexdigest(), kind, None, got.body, got.charset)
     try:

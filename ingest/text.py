@@ -1,6 +1,7 @@
 """Plain text, in whatever encoding it comes."""
 
 import codecs
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ingest.quality import garbage, sanitise
 from ingest.titles import stem_title
 
 _MOST_BYTES = 20_000_000
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -64,6 +66,9 @@ def decode(content: Path | bytes, charset: str = "") -> str:
             return data.decode(name)
         except (UnicodeDecodeError, LookupError):
             continue
+    damaged = data.decode("utf-8", "replace")
+    if damaged.count("\ufffd") < 0.2 * sum(map(len, _BEYOND_ASCII.findall(damaged))):
+        return damaged  # UTF-8 with a few broken bytes
     from charset_normalizer import from_bytes
 
     guess = from_bytes(data[:100_000]).best()

@@ -1,11 +1,15 @@
-"""The knowledge base as a LangChain retriever, for anyone's chain. Apart, so that search itself needs no LangChain."""
+"""LangChain's view of search: the retriever and the embedder, for anyone's chain. Apart, so that search needs none of it."""
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
+from data.embedding import Embedder
 from rag.retriever import Retriever
+
+Embeddings.register(Embedder)  # it has their methods
 
 
 class KnowledgeBaseRetriever(BaseRetriever):

@@ -8,8 +8,8 @@ from rag.lexical import words
 
 MAX_MERGED = 3  # chunks in a passage: more would bury the sentence that was found
 NEAR = 0.7  # of a passage's score: what a neighbour must have to be joined rather than shown on its own
-SHINGLE = 4  # words
-SAME = 0.9  # Jaccard similarity of shingles from which two chunks say the same
+SHINGLE = 2  # words
+SAME = 0.95  # Jaccard similarity of shingles from which two chunks say the same: one word in a hundred differs
 
 
 def passages(ranked: Sequence[tuple[StoredChunk, float]], k: int) -> tuple[Passage, ...]:

@@ -69,7 +69,7 @@ class Retriever:
         ranked = [(chunks[i], score) for i, score in fuse({i: cosines[i] for i in chunks}, coverages)]
         if not ranked:
             return SearchResult(query, (), 0.0)
-        sure = confidence(ranked, cosines, coverages)
+        sure = confidence(ranked[0][1])  # before any reranker, whose scores have a scale of their own
         if self.reranker:
             scores = self.reranker.scores(query, [chunk.embedded_text for chunk, _ in ranked])
             ranked = sorted(((c, s) for (c, _), s in zip(ranked, scores, strict=True)), key=lambda item: -item[1])

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_random_documents_keep_every_character_once() -> None:
 def test_chunks_are_of_a_good_size_without_tiny_tails() -> None:
     text = "\n\n".join(SENTENCE * n for n in (3, 5, 2, 8, 1, 4, 6, 2, 7, 3))
     chunks = split(Document("/x/a", "text", text, "Wavelets"), count_words, 256)
-    assert all(110 <= chunk.tokens <= 240 for chunk in chunks)
+    assert all(110 <= chunk.tokens <= 250 for chunk in chunks)
 
 
 def test_chunks_begin_where_paragraphs_do_if_the_sizes_allow() -> None:
@@ -151,5 +152,5 @@ def test_sentences_cover_every_character_once_and_in_order() -> None:
         text = "".join(source.choices("aB1 .!?…\n\"')。\u00a0", k=source.randrange(200)))
         spans = sentences(text)
         assert "".join(bare(text[start:end]) for start, end in spans) == bare(text)
-        assert all(one[1] <= two[0] for one, two in zip(spans, spans[1:], strict=False))
+        assert all(one[1] <= two[0] for one, two in pairwise(spans))
         assert all(text[start:end] == text[start:end].strip() for start, end in spans)

@@ -83,8 +83,10 @@ def test_a_file_given_by_name_is_known_by_its_content(write: Write, name: str, c
     assert load(discover([write(name, content)]).items[0]).kind == kind
 
 
-@pytest.mark.parametrize("content", [b"PK\x03\x04zip of something", b"\x7fELF\x00\x00\x01\x00\x00"])
+@pytest.mark.parametrize(
+    "content", [b"PK\x03\x04zip of something", b"\x7fELF\x00\x00\x01\x00\x00", b'<?xml version="1.0"?><rss/>']
+)
 def test_a_file_of_no_known_kind_is_rejected(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.bin").write_bytes(content)
-    with pytest.raises(Rejected, match="PDF, HTML, Markdown, text and DOCX are read"):
+    with pytest.raises(Rejected, match=r"PDF, HTML, Markdown, text and DOCX are read|feed or sitemap"):
         load(discover([str(tmp_path / "x.bin")]).items[0])

@@ -1,5 +1,7 @@
 """Web pages: the post without the page around it."""
 
+import contextlib
+
 import pytest
 
 from data.errors import Empty, Rejected
@@ -77,10 +79,8 @@ def test_pages_without_text_are_empty(page: bytes) -> None:
     ],
 )
 def test_hostile_pages_end_as_text_empty_or_rejected(page: str) -> None:
-    try:
-        read_html("/x/a.html", page.encode())
-    except Rejected as error:
-        assert str(error)
+    with contextlib.suppress(Rejected):
+        assert read_html("/x/a.html", page.encode()).text
 
 
 def test_a_page_over_ten_megabytes_is_rejected() -> None:

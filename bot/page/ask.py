@@ -1,7 +1,9 @@
 """The Ask tab: a conversation in which every sentence of an answer opens the passage it comes from."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import gradio as gr
 
@@ -13,6 +15,7 @@ from data.errors import ShawGPTError
 
 LONGEST = 2000  # characters of a question
 EXAMPLES = 4
+_NUMBER = re.compile(r"\s*\(?\d{1,2}[.):]\s*")  # "1) What …"
 LOOKED_AT = 30  # documents whose headings may give an example
 
 # Clicks on an example ask it. What is new comes into view; the composer covers the end of the page, hence the margin in
@@ -22,6 +25,8 @@ element.addEventListener('click', (event) => {
   const example = event.target.closest('[data-question]');
   if (example) trigger('select', {question: example.dataset.question});
 });
+// A source opens at what was quoted from it.
+element.addEventListener('toggle', ({target}) => target.querySelector('mark')?.scrollIntoView({block: 'center'}), true);
 watch('value', () => element.querySelector('.sg-turn:last-child')?.scrollIntoView({block: 'nearest'}));
 """
 
@@ -45,8 +50,8 @@ def ask_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
     )
     with gr.Row(elem_id="composer"):
         box = gr.Textbox(
-            placeholder="Ask your documents…", label="Question", show_label=False, container=False, lines=1, max_lines=6,
-            max_length=LONGEST, autofocus=True, submit_btn="Ask", scale=8, elem_id="question",
+            placeholder="Ask your documents…", label="Question", show_label=False, container=False, lines=1,
+            max_lines=6, max_length=LONGEST, autofocus=True, submit_btn="Ask", scale=8, elem_id="question",
         )  # fmt: skip
         again = gr.Button("Clear", size="sm", scale=0, min_width=72, elem_id="clear-talk")
 
@@ -62,7 +67,7 @@ def ask_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
         yield from ask(str(event.question), kb_name, before)
 
     outputs = [turns, talk, box]
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     gr.on([box.submit], ask, [box, kb, turns], outputs, **quiet)
     talk.select(example, [kb, turns], outputs, **quiet)
     again.click(lambda name: ([], _empty(desk, name), ""), [kb], outputs, **quiet)
@@ -95,7 +100,8 @@ def answer(desk: Desk, kb: str, question: str) -> Iterator[Turn]:
 def conversation(turns: Sequence[Turn]) -> str:
     """The turns as HTML."""
     shown = "".join(
-        f'<div class="sg-turn"><div class="sg-question" dir="auto">{text_html(turn.question)}</div>{_reply(turn, i)}</div>'
+        f'<div class="sg-turn"><div class="sg-question" dir="auto">{text_html(turn.question)}</div>{_reply(turn, i)}'
+        "</div>"
         for i, turn in enumerate(turns)
     )
     return f'<div class="sg-talk" role="log" aria-live="polite" aria-label="Conversation">{shown}</div>'
@@ -108,7 +114,7 @@ def examples(desk: Desk, kb: str) -> list[str]:
         return []
     found: list[str] = []
     for source in store.sources(kb)[:LOOKED_AT]:
-        headings = (chunk.heading.rsplit(" > ", 1)[-1] for chunk in store.document_chunks(kb, source.source))
+        headings = (_NUMBER.sub("", c.heading.rsplit(" > ", 1)[-1]) for c in store.document_chunks(kb, source.source))
         asking = (text for text in (source.title, *headings) if text.endswith("?") and 4 <= len(text.split()) <= 14)
         if (first := next(asking, None)) and first not in found:
             found.append(first)
@@ -133,12 +139,11 @@ def _empty(desk: Desk, kb: str) -> str:
 
 
 def _reply(turn: Turn, number: int) -> str:
-    if turn.error:
-        return f'<div class="sg-answer sg-failed" role="alert"><b>This failed.</b> {text_html(turn.error)}</div>'
+    failure = turn.answer.reason if turn.answer and turn.answer.status == "failed" else turn.error
+    if failure:
+        return f'<div class="sg-answer sg-failed" role="alert"><b>This failed.</b> {text_html(failure)}</div>'
     if turn.answer is None:
         return '<div class="sg-answer sg-pending"><span class="sg-dots">Looking it up</span></div>'
-    if turn.answer.status == "failed":
-        return f'<div class="sg-answer sg-failed" role="alert"><b>This failed.</b> {text_html(turn.answer.reason)}</div>'
     citations = Citations(f"a{number}", turn.answer.passages)
     if turn.answer.status == "abstained":
         return _abstention(turn.answer, turn.confidence, citations)

@@ -24,7 +24,8 @@ TEMPLATE = """
   <button type="button" class="sg-button sg-download">Download CSV</button>
 </div>
 <div class="sg-empty"><h2>No drafts yet</h2>
-<p>Paste comments or choose a CSV file, then press <b>Draft replies</b>. Nothing is posted: you edit, and download.</p></div>
+<p>Paste comments or choose a CSV file, then press <b>Draft replies</b>. Nothing is posted: you edit and
+download.</p></div>
 <p class="sg-none" hidden>None of these.</p>
 <div class="sg-cards"></div>
 """
@@ -52,12 +53,13 @@ def _html(row: LoggedDraft, draft: Draft) -> str:
         f'<div class="sg-card-comment"><div class="sg-card-head"><span class="sg-number">{row.row + 1}</span>'
         f'<span class="sg-badge sg-{kind}">{said}</span>{intent}</div>'
         f'<blockquote dir="auto">{text_html(row.comment) or "<i>empty</i>"}</blockquote>'
-        f'{f"<ul class=sg-flags>{flags}</ul>" if flags else ""}</div>'
+        f"{f'<ul class=sg-flags>{flags}</ul>' if flags else ''}</div>"
         f'<div class="sg-card-reply"><textarea rows="{min(10, max(3, 1 + length // 60))}" dir="auto" maxlength="20000"'
-        f' aria-label="Reply to comment {row.row + 1}" placeholder="{_placeholder(draft)}">\n{escape(row.reply)}</textarea>'
+        f' aria-label="Reply to comment {row.row + 1}" placeholder="{_placeholder(draft)}">\n{escape(row.reply)}'
+        "</textarea>"
         f"{citations.chips('Sources' if draft.sentences else 'May help')}"
         f'<div class="sg-card-foot"><span>{text_html(row.responder)}</span><span class="sg-saved" role="status">'
-        f'{"Edited" if row.edited is not None else ""}</span>'
+        f"{'Edited' if row.edited is not None else ''}</span>"
         f'<button type="button" class="sg-button sg-copy">Copy</button></div>{citations.panels()}</div>'
     )
 

@@ -9,6 +9,7 @@ from bot.drafts import Sentence, Support
 from data.hidden import show_hidden
 from data.models import Passage
 
+GLUED = 24  # characters of a last word that is kept on one line with the marks that follow it
 _SPELT = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩")
 
 
@@ -49,7 +50,11 @@ class Citations:
     def sentence(self, sentence: Sentence) -> str:
         """A sentence followed by its marks."""
         numbers = dict.fromkeys(number for support in sentence.support if (number := self.cite(support)))
-        return f"<span>{text_html(sentence.text)}</span>" + "".join(self._mark(number) for number in numbers)
+        start, space, last = sentence.text.rpartition(" ")
+        marks = "".join(self._mark(number) for number in numbers)
+        if len(last) > GLUED:
+            return f"<span>{text_html(sentence.text)}</span>{marks}"
+        return f'<span>{text_html(start + space)}</span><span class="sg-glue">{text_html(last)}{marks}</span>'
 
     def cite(self, support: Support) -> int | None:
         """The number of the passage that `support` quotes; None where it isn't among the passages."""
@@ -71,8 +76,9 @@ class Citations:
             return ""
         items = "".join(
             f'<li><button type="button" class="sg-chip" popovertarget="{self._id(number)}">'
-            f'<span class="sg-chip-number">{number}</span><span class="sg-chip-title">{text_html(_title(passage))}</span>'
-            f"{_page_span(passage)}</button></li>"
+            f'<span class="sg-chip-number">{number}</span>'
+            f'<span class="sg-chip-title">{text_html(_title(passage))}</span>'
+            f"{_where(passage)}</button></li>"
             for number, passage in enumerate(self._quotes, 1)
         )
         return f'<div class="sg-sources"><span class="sg-label">{escape(label)}</span><ul>{items}</ul></div>'
@@ -120,7 +126,8 @@ def _quoted(text: str, quotes: Sequence[str]) -> str:
 def _address(source: str) -> str:
     """A web address as a link (nothing is fetched until it is clicked), anything else as text."""
     if urlsplit(source).scheme in ("http", "https"):
-        return f'<a href="{attribute(source)}" target="_blank" rel="noopener noreferrer nofollow">{text_html(source)}</a>'
+        href = escape(_valid(source), quote=True)
+        return f'<a href="{href}" target="_blank" rel="noopener noreferrer nofollow">{text_html(source)}</a>'
     return text_html(source)
 
 
@@ -128,9 +135,11 @@ def _title(passage: Passage) -> str:
     return passage.title or file_name(passage.source)
 
 
-def _page_span(passage: Passage) -> str:
-    pages = pages_text(passage.page_start, passage.page_end)
-    return f'<span class="sg-chip-page">{pages}</span>' if pages else ""
+def _where(passage: Passage) -> str:
+    """What tells passages of one document apart: the page, else the heading."""
+    heading = passage.heading.rsplit(" > ", 1)[-1]
+    where = pages_text(passage.page_start, passage.page_end) or ("" if heading == passage.title else heading)
+    return f'<span class="sg-chip-page">{text_html(where)}</span>' if where else ""
 
 
 def _plain(text: str) -> str:

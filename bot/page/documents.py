@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -53,10 +53,7 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
     def adding(paths: list[str] | None, address: str, kb_name: str) -> Iterator[tuple[object, ...]]:
         for shown in ingest(desk, kb_name, [Path(path) for path in paths or []], address.strip()):
             yield shown, gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=False)
-        known = desk.knowledge_bases()
         yield gr.skip(), document_list(desk, kb_name), None, "", gr.update(interactive=True)
-        if kb_name not in known:
-            yield (gr.skip(),) * 5
 
     def forgetting(kb_name: str, event: gr.EventData) -> tuple[str, str]:
         source = str(event.source)
@@ -69,8 +66,11 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
         desk.uploads.forget(kb_name, source)
         return _note("good", f"Forgot {file_name(source)}."), document_list(desk, kb_name)
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    writing = {"concurrency_id": "writing", "concurrency_limit": 1}  # one writer at a time; the others wait their turn
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    writing: dict[str, Any] = {
+        "concurrency_id": "writing",
+        "concurrency_limit": 1,
+    }  # one writer at a time; the others wait their turn
     gr.on([add.click, url.submit], adding, [files, url, kb], [outcome, listed, files, url, add], **quiet, **writing)
     listed.delete(forgetting, [kb], [outcome, listed], **quiet, **writing)
     kb.change(lambda name: ("", document_list(desk, name)), [kb], [outcome, listed], **quiet)
@@ -84,14 +84,18 @@ def ingest(desk: Desk, kb: str, files: Sequence[Path], url: str) -> Iterator[str
         return
     if url and "://" not in url:
         url = f"https://{url}"
+    from ingest.pipeline import Report
+
     kept = desk.uploads.keep(kb, files)
     news: queue.SimpleQueue[int | Entry | Report | Exception] = queue.SimpleQueue()
-    worker = threading.Thread(target=_work, args=(desk, kb, [*map(str, kept), *([url] if url else [])], news), daemon=True)
+    worker = threading.Thread(
+        target=_work, args=(desk, kb, [*map(str, kept), *([url] if url else [])], news), daemon=True
+    )
     worker.start()
     entries: list[Entry] = []
     total: int | None = None
     yield _progress(0, None)
-    while isinstance(item := news.get(), int) or hasattr(item, "outcome"):
+    while not isinstance(item := news.get(), Report | Exception):
         if isinstance(item, int):
             total = item
         else:

@@ -37,16 +37,22 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, demo: gr.Blocks) -> None:
                 placeholder="Great video, thank you!\nHow long does it have to rest?", elem_id="pasted",
             )  # fmt: skip
         with gr.Column(scale=2, min_width=280):
-            upload = gr.File(label="Or upload a CSV", file_types=[".csv", ".tsv", ".txt"], height=118, elem_id="comments")
-            column = gr.Dropdown([DETECT], value=DETECT, label="Column with the comments", visible=False, elem_id="column")
+            upload = gr.File(
+                label="Or upload a CSV", file_types=[".csv", ".tsv", ".txt"], height=152, elem_id="comments"
+            )
+            column = gr.Dropdown(
+                [DETECT], value=DETECT, label="Column with the comments", visible=False, elem_id="column"
+            )
         with gr.Column(scale=1, min_width=200):
-            persona = gr.Dropdown(desk.personas(), value=desk.persona, label="Persona", elem_id="persona", filterable=False)
+            persona = gr.Dropdown(
+                desk.personas(), value=desk.persona, label="Persona", elem_id="persona", filterable=False
+            )
             start = gr.Button("Draft replies", variant="primary", elem_id="draft")
     with gr.Row(elem_id="batch-row"):
         progress = gr.HTML(elem_id="progress", apply_default_css=False, padding=False)
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop", scale=0, min_width=110)
         resume = gr.Button("Continue", visible=False, elem_id="resume", scale=0, min_width=110)
-        earlier = gr.Dropdown(label="Earlier drafts", choices=[], value=None, elem_id="earlier", scale=0, min_width=280)
+        earlier = gr.Dropdown(label="Earlier drafts", choices=[], value=None, elem_id="earlier", scale=0, min_width=360)
     cards = gr.HTML(
         None, html_template=TEMPLATE, js_on_load=(files("bot.page") / "replies.js").read_text(encoding="utf-8"),
         apply_default_css=False, padding=False, elem_id="cards", server_functions=[*_server_functions(desk.log)],
@@ -94,7 +100,7 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, demo: gr.Blocks) -> None:
             names = []
         return gr.update(choices=[DETECT, *names], value=DETECT, visible=bool(names))
 
-    quiet = {"show_progress": "hidden", "api_visibility": "private"}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [cards, progress, stop, resume, start, open_batch, earlier]
     start.click(begin, [upload, pasted, persona, column, kb, open_batch], [*outputs, pasted, upload], **quiet)
     resume.click(run, [open_batch], outputs, **quiet)
@@ -196,11 +202,13 @@ def _progress(info: BatchInfo | None, running: bool) -> str:
         bar = f'<progress max="{info.rows}" value="{done}"></progress>'
         return f'<div class="sg-progress" role="status"><span>{said}</span>{bar}</div>'
     stopped = "; stopped, the rest waits" if info.waiting else ""
-    return f'<div class="sg-progress" role="status"><span><b dir="auto">{text_html(info.name)}</b> {said}{stopped}</span></div>'
+    name = f'<b dir="auto">{text_html(info.name)}</b>'
+    return f'<div class="sg-progress" role="status"><span>{name} {said}{stopped}</span></div>'
 
 
 def _earlier(log: DraftLog, batch: str) -> Any:
     choices = [
-        (f"{b.id[:4]}-{b.id[4:6]}-{b.id[6:8]} {b.id[9:11]}:{b.id[11:13]}  {b.name} ({b.rows})", b.id) for b in log.latest()
+        (f"{b.id[:4]}-{b.id[4:6]}-{b.id[6:8]} {b.id[9:11]}:{b.id[11:13]}  {b.name} ({b.rows})", b.id)
+        for b in log.latest()
     ]
     return gr.update(choices=choices, value=batch or None, visible=bool(choices))

@@ -1,0 +1,67 @@
+"""The page put together: header, three tabs."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from bot.assistant import Assistant
+from bot.page.ask import ask_tab
+from bot.page.citations import attribute, text_html
+from bot.page.desk import Desk
+from bot.page.documents import documents_tab
+from bot.page.replies import replies_tab
+from data.persona import list_personas
+
+A_DAY = 86_400  # seconds after which Gradio deletes its copies of uploads
+
+
+def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
+    """The page for `assistant`, and what its tabs share."""
+    desk = Desk(assistant, _slug(assistant))
+    with gr.Blocks(
+        title=f"{assistant.persona.name} · ShawGPT",
+        analytics_enabled=False,
+        fill_width=True,
+        delete_cache=(A_DAY, A_DAY),
+    ) as demo:
+        with gr.Row(elem_id="header"):
+            gr.HTML(_header(assistant), apply_default_css=False, padding=False, elem_id="about", scale=5)
+            kb = gr.Dropdown(
+                desk.knowledge_bases(), value=assistant.kb, label="Knowledge base", elem_id="kb", scale=0,
+                min_width=180, filterable=False,
+            )  # fmt: skip
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Ask", id="ask"):
+                ask_tab(desk, kb)
+            with gr.Tab("Replies", id="replies"):
+                replies_tab(desk, kb, demo)
+            with gr.Tab("Documents", id="documents"):
+                documents_tab(desk, kb)
+    return demo, desk
+
+
+def _header(assistant: Assistant) -> str:
+    home = assistant.folder.path
+    facts = "".join(
+        f'<span class="sg-fact"><span class="sg-label">{label}</span> {text_html(value)}</span>'
+        for label, value in (("Persona", assistant.persona.name), ("Responder", assistant.responder_name))
+    )
+    folder = (
+        f'<span class="sg-fact sg-folder" title="{attribute(str(home))}"><span class="sg-label">Work folder</span> '
+        f"{text_html(_short(home))}</span>"
+    )
+    name = '<h1><span class="sg-logo" aria-hidden="true">❝</span>ShawGPT</h1>'
+    return f'<div class="sg-header">{name}<p>{facts}{folder}</p></div>'
+
+
+def _short(path: Path) -> str:
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except ValueError:
+        return str(path)
+
+
+def _slug(assistant: Assistant) -> str:
+    """The file name of the persona in use, which is what selects it."""
+    known = list_personas(assistant.folder.path)
+    return next((slug for slug, persona in known.items() if persona == assistant.persona), "shawgpt")
