@@ -90,9 +90,10 @@ def main() -> None:
         score = np.concatenate([x for _, name, x in parts if name == of.name])
         chosen = (names == of.name) & (kinds != "near miss")
         unseen = 1 / (1 + np.exp(-(rest[0] * score + rest[1])))[(kinds != "near miss")[names == of.name]]
+        error = calibration_error(right[chosen], unseen, weight[chosen])
         lines.append(
-            f"- fitted without {of.name}: slope {rest[0]:.1f}, intercept {rest[1]:.1f}, AUC there "
-            f"{roc_auc_score(right[chosen], unseen):.3f}, calibration error {calibration_error(right[chosen], unseen, weight[chosen]):.3f}"
+            f"- fitted without {of.name}: slope {rest[0]:.1f}, intercept {rest[1]:.1f}; there: "
+            f"AUC {roc_auc_score(right[chosen], unseen):.3f}, calibration error {error:.3f}"
         )
     lines += [
         "",

@@ -24,6 +24,10 @@ os.environ.setdefault("ANONYMIZED_TELEMETRY", "False")
 import numpy as np
 from numpy.typing import NDArray
 
+import rag.fusion
+import rag.lexical
+import rag.passages
+import rag.retriever
 from benchmarks import retrieval_rivals as rivals
 from benchmarks.retrieval_sets import Hit, RetrievalSet, load, metrics
 from data.database import Database
@@ -36,6 +40,13 @@ from rag.lexical import match_any, terms
 from rag.retriever import Retriever
 
 Vectors = NDArray[np.float32]
+SETTINGS = (
+    (rag.fusion, "LEXICAL_WEIGHT", (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)),
+    (rag.lexical, "WINDOW", (15, 25, 40)),
+    (rag.retriever, "CANDIDATES", (50, 100, 200)),
+    (rag.passages, "MAX_MERGED", (1, 2, 3)),
+    (rag.passages, "SAME", (0.9, 0.95, 2.0)),  # 2: nothing is dropped
+)
 COLUMNS = ("recall@1", "recall@5", "recall@10", "nDCG@10", "page hit@10", "file hit@4")
 
 
@@ -154,9 +165,30 @@ def run(of: RetrievalSet, ours: Cached, fp32: Cached, home: Path) -> dict[str, d
     for name, embedder in ((f"shawgpt ({ours.name})", ours), (f"shawgpt ({fp32.name})", fp32)):
         if embedder is fp32 and fp32.name != ours.name:
             built = build(of, fp32, home.with_name(home.name + "-fp32"))
-        results = [built.retriever.search(question, 10).passages for question in asked]
-        rows[name] = metrics(of, [[Hit(p.source, p.text, p.page_start, p.page_end) for p in ps] for ps in results])
+        rows[name] = metrics(of, search(built.retriever, of))
     return rows
+
+
+def sensitivity(sets: Sequence[RetrievalSet], embedder: Cached, home: Path) -> str:
+    """nDCG@10 of every set as one setting is moved, the others left as they are."""
+    built = [build(of, embedder, home / f"sensitivity-{of.name}") for of in sets]
+    lines = [f"| setting | {' | '.join(of.name for of in sets)} |", "|---" * (len(sets) + 1) + "|"]
+    for module, name, values in SETTINGS:
+        used = getattr(module, name)
+        for value in values:
+            setattr(module, name, value)
+            figures = [metrics(of, search(one.retriever, of))["nDCG@10"] for of, one in zip(sets, built, strict=True)]
+            mark = " (used)" if value == used else ""
+            lines.append(f"| {name} = {value}{mark} | {' | '.join(f'{figure:.4f}' for figure in figures)} |")
+            print(lines[-1], flush=True)
+        setattr(module, name, used)
+    return "\n".join(["### Sensitivity: nDCG@10", "", *lines])
+
+
+def search(retriever: Retriever, of: RetrievalSet) -> list[list[Hit]]:
+    """What the project finds for each question."""
+    results = [retriever.search(question.text, 10).passages for question in of.questions]
+    return [[Hit(p.source, p.text, p.page_start, p.page_end) for p in found] for found in results]
 
 
 def table(of: RetrievalSet, rows: dict[str, dict[str, float] | str], chunks: str) -> str:
@@ -177,19 +209,23 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="keep vectors here between runs")
     parser.add_argument("--out", type=Path, help="write the report here (Markdown)")
     parser.add_argument("--date", default=time.strftime("%Y-%m-%d"), help="date of the report")
+    parser.add_argument("--sensitivity", action="store_true", help="also move each setting of the ranking")
     given = parser.parse_args()
 
     ours = Cached(load_embedder(), given.cache)
     os.environ["SHAWGPT_EMBEDDING"] = "fp32"
     fp32 = Cached(load_embedder(), given.cache)
     sections = []
+    sets = load(given.data)
     with tempfile.TemporaryDirectory() as home:
-        for of in load(given.data):
+        for of in sets:
             rows = run(of, ours, fp32, Path(home) / of.name)
             sections.append(table(of, rows, f"{len(of.documents)} documents"))
             print(sections[-1], flush=True)
             ours.save()
             fp32.save()
+        if given.sensitivity:
+            sections.append(sensitivity(sets, ours, Path(home)))
     if given.out:
         given.out.write_text(report(given.date, sections), encoding="utf-8")
 

@@ -1,5 +1,6 @@
 """The one place where the parts are put together. Command line, batch and page all use an Assistant."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -200,11 +201,14 @@ class Assistant:
         return ExtractiveResponder(self.persona, self.style.all(), self.embedder, self.intents)
 
     def _retriever(self, kb: str) -> "Retriever":
+        from rag.rerank import CrossEncoderReranker
         from rag.retriever import Retriever
 
         if kb not in self._retrievers:
             self.store.check_kb(kb, self.embedder.name)
-            self._retrievers[kb] = Retriever(self.store, self.index, self.embedder, kb)
+            name = os.environ.get("SHAWGPT_RERANKER")
+            reranker = CrossEncoderReranker(name) if name else None
+            self._retrievers[kb] = Retriever(self.store, self.index, self.embedder, kb, reranker)
         return self._retrievers[kb]
 
     def _found(self, text: str) -> "SearchResult":

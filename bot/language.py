@@ -7,28 +7,15 @@ from typing import Any
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _ENGLISH = frozenset(
-    "the a an and or but of to in on for with is are was were be been it its this that these those i you he she we they my "
-    "your his her our their me him them do does did have has had can could will would should not no so as at by from about "
-    "what how why when where which who if than then there here just very much more most good great thanks thank love like "
-    "video nice best one all any some get got make made know think really im i'm it's don't please bro man sir from wow "
-    "awesome amazing helpful clear hello hi hey cool yes ok new only never always keep work".split()
-) - set("a in an was so no me do as he video on".split())  # those that others have too
+    ["the", "a", "an", "and", "or", "but", "of", "to", "in", "on", "for", "with", "is", "are", "was", "were", "be", "been", "it", "its", "this", "that", "these", "those", "i", "you", "he", "she", "we", "they", "my", "your", "his", "her", "our", "their", "me", "him", "them", "do", "does", "did", "have", "has", "had", "can", "could", "will", "would", "should", "not", "no", "so", "as", "at", "by", "from", "about", "what", "how", "why", "when", "where", "which", "who", "if", "than", "then", "there", "here", "just", "very", "much", "more", "most", "good", "great", "thanks", "thank", "love", "like", "video", "nice", "best", "one", "all", "any", "some", "get", "got", "make", "made", "know", "think", "really", "im", "i'm", "it's", "don't", "please", "bro", "man", "sir", "from", "wow", "awesome", "amazing", "helpful", "clear", "hello", "hi", "hey", "cool", "yes", "ok", "new", "only", "never", "always", "keep", "work"]
+) - set(["a", "in", "an", "was", "so", "no", "me", "do", "as", "he", "video", "on"])  # those that others have too
 # Words of the commonest other languages on the channels, of those that English doesn't share.
 _OTHER = frozenset(
-    "gracias mucho mucha ayudó desde explicado saludos muchas muy por para que como está esta el los las una del con pero también hola bueno buen video saludos "
-    "excelente explicación merci beaucoup très bien une des est pour avec dans vous je suis c'est votre bonjour génial "
-    "danke sehr gut ist und nicht ich das der die ein für auch mit wie toll schön obrigado obrigada muito não você uma "
-    "parabéns conteúdo ótimo grazie mille molto bello sono bravo è che bhai bahut accha acha hai kya nahi mujhe aap aapka "
-    "kamaal kaise bohot achha shukriya dhanyavad yaar sir ji karo banao samjha samjhaya ka ki ke ko teşekkürler çok güzel bir için abi terima kasih bagus sangat "
-    "banget bang mantap salamat po ang dziękuję bardzo świetny jest bedankt heel goed een het niet tack så mycket "
-    "favor haz un sobre tu tus mi más sin eres puedes hacer amigo buenas tardes qué cuando donde porque todo hace nuevo le les du "
-    "nous faire peux pourrais plaît plait sur tes mon ces cette aussi mais kannst du bitte machen über zum zur mein dein euch "
-    "hallo guten aber auf mir noch wieder faz um seu meu pode fazer legal aula puoi fare ciao il lo gli tuo mio anche lütfen "
-    "hakkında merhaba tolong buat dong kak tentang bana bhaiya ek aur hindi mein par wala kar raha".split()
+    ["gracias", "mucho", "mucha", "ayudó", "desde", "explicado", "saludos", "muchas", "muy", "por", "para", "que", "como", "está", "esta", "el", "los", "las", "una", "del", "con", "pero", "también", "hola", "bueno", "buen", "video", "saludos", "excelente", "explicación", "merci", "beaucoup", "très", "bien", "une", "des", "est", "pour", "avec", "dans", "vous", "je", "suis", "c'est", "votre", "bonjour", "génial", "danke", "sehr", "gut", "ist", "und", "nicht", "ich", "das", "der", "die", "ein", "für", "auch", "mit", "wie", "toll", "schön", "obrigado", "obrigada", "muito", "não", "você", "uma", "parabéns", "conteúdo", "ótimo", "grazie", "mille", "molto", "bello", "sono", "bravo", "è", "che", "bhai", "bahut", "accha", "acha", "hai", "kya", "nahi", "mujhe", "aap", "aapka", "kamaal", "kaise", "bohot", "achha", "shukriya", "dhanyavad", "yaar", "sir", "ji", "karo", "banao", "samjha", "samjhaya", "ka", "ki", "ke", "ko", "teşekkürler", "çok", "güzel", "bir", "için", "abi", "terima", "kasih", "bagus", "sangat", "banget", "bang", "mantap", "salamat", "po", "ang", "dziękuję", "bardzo", "świetny", "jest", "bedankt", "heel", "goed", "een", "het", "niet", "tack", "så", "mycket", "favor", "haz", "un", "sobre", "tu", "tus", "mi", "más", "sin", "eres", "puedes", "hacer", "amigo", "buenas", "tardes", "qué", "cuando", "donde", "porque", "todo", "hace", "nuevo", "le", "les", "du", "nous", "faire", "peux", "pourrais", "plaît", "plait", "sur", "tes", "mon", "ces", "cette", "aussi", "mais", "kannst", "du", "bitte", "machen", "über", "zum", "zur", "mein", "dein", "euch", "hallo", "guten", "aber", "auf", "mir", "noch", "wieder", "faz", "um", "seu", "meu", "pode", "fazer", "legal", "aula", "puoi", "fare", "ciao", "il", "lo", "gli", "tuo", "mio", "anche", "lütfen", "hakkında", "merhaba", "tolong", "buat", "dong", "kak", "tentang", "bana", "bhaiya", "ek", "aur", "hindi", "mein", "par", "wala", "kar", "raha"]
 ) - {"die", "video", "sir", "ko", "bang", "est", "mit", "bravo", "mille", "des", "para", "bird", "has"}
 
 # Of its 97 languages, those that comments come in; the rest only draws misspelt English to it.
-_LIKELY = "en es pt fr de it nl pl cs ro hu tr id ms vi sv da no fi tl sw".split()
+_LIKELY = ["en", "es", "pt", "fr", "de", "it", "nl", "pl", "cs", "ro", "hu", "tr", "id", "ms", "vi", "sv", "da", "no", "fi", "tl", "sw"]
 
 
 def is_english(text: str) -> bool:
@@ -47,7 +34,7 @@ def is_english(text: str) -> bool:
     if english >= 0.2 or len(letters) < 12:
         return True
     language, score = _identifier().classify(text)
-    return bool(language == "en" or english > 0 and len(letters) < 60 or score < (0.9 if len(letters) < 40 else 0.95))
+    return bool(language == "en" or (english > 0 and len(letters) < 60) or score < (0.9 if len(letters) < 40 else 0.95))
 
 
 @cache

@@ -4,6 +4,8 @@ The rule is strict: a sentence must do what its intent needs (thank, be glad, op
 words only, and hold no name, link, number, handle, question, promise or agreement with an opinion.
 """
 
+# ruff: noqa: E501 (patterns read better whole)
+
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -41,25 +43,10 @@ _BARRED = re.compile(
     _FLAGS,
 )
 _EVERYDAY = frozenset(
-    "ah oh ha aw aww morning evening lovely thing poor telling told "
-    "a about absolutely agree all always amazing and another any anytime appreciate appreciated appreciates are as asked asking at "
-    "awesome be been being best big brilliant but by can channel cheers clear comment comments concise content cool could course day "
-    "definitely did do enjoy enjoyed enjoying enjoys ever every everyone excellent explanation fair fantastic feedback find "
-    "following for found fun funny get getting glad good got grateful great haha hahaha hah happy has have heard hear hearing heart "
-    "hehe hello help helped helpful helps hey hi hope idea ideas i'm i've in informative input insight insightful inspiring "
-    "interest interesting is it it's its i just kind kindness know learned learning learn like liked likes lol lots lot love loved lovely loving luck made "
-    "make makes many mean means me message more most much my new nice no not observation of off oh on one our out part people perfect "
-    "perspective pleased pleasure point positive post posts practical problem question questions quite really request resonated resonates "
-    "rock say sharing series short simple smile so some someone something stopping stuff such suggestion suggestions suggesting super "
-    "support supporting sure sweet take taking tell thank thanks that that's that’s the their them there these they thing this thought thoughts those "
-    "time to today too truly tutorial understand up us useful valuable value very video videos wanted warm was watching watch way we well were "
-    "what when with wonderful word words worked works world worth wow write writing wrote yay yeah yes yet you you'd you're "
-    "you've your yours you’re i’m it’s made laugh cracked added adding thx ty again always article back day easy excited follow hard important "
-    "incredibly honored honoured humbled keep kept lmao literally motivating motivates motivation myself nicely reading read site "
-    "straightforward thorough thoughtful touched useful we're we’re week weekend awesome".split()
+    ["ah", "oh", "ha", "aw", "aww", "morning", "evening", "lovely", "thing", "poor", "telling", "told", "a", "about", "absolutely", "agree", "all", "always", "amazing", "and", "another", "any", "anytime", "appreciate", "appreciated", "appreciates", "are", "as", "asked", "asking", "at", "awesome", "be", "been", "being", "best", "big", "brilliant", "but", "by", "can", "channel", "cheers", "clear", "comment", "comments", "concise", "content", "cool", "could", "course", "day", "definitely", "did", "do", "enjoy", "enjoyed", "enjoying", "enjoys", "ever", "every", "everyone", "excellent", "explanation", "fair", "fantastic", "feedback", "find", "following", "for", "found", "fun", "funny", "get", "getting", "glad", "good", "got", "grateful", "great", "haha", "hahaha", "hah", "happy", "has", "have", "heard", "hear", "hearing", "heart", "hehe", "hello", "help", "helped", "helpful", "helps", "hey", "hi", "hope", "idea", "ideas", "i'm", "i've", "in", "informative", "input", "insight", "insightful", "inspiring", "interest", "interesting", "is", "it", "it's", "its", "i", "just", "kind", "kindness", "know", "learned", "learning", "learn", "like", "liked", "likes", "lol", "lots", "lot", "love", "loved", "lovely", "loving", "luck", "made", "make", "makes", "many", "mean", "means", "me", "message", "more", "most", "much", "my", "new", "nice", "no", "not", "observation", "of", "off", "oh", "on", "one", "our", "out", "part", "people", "perfect", "perspective", "pleased", "pleasure", "point", "positive", "post", "posts", "practical", "problem", "question", "questions", "quite", "really", "request", "resonated", "resonates", "rock", "say", "sharing", "series", "short", "simple", "smile", "so", "some", "someone", "something", "stopping", "stuff", "such", "suggestion", "suggestions", "suggesting", "super", "support", "supporting", "sure", "sweet", "take", "taking", "tell", "thank", "thanks", "that", "that's", "that’s", "the", "their", "them", "there", "these", "they", "thing", "this", "thought", "thoughts", "those", "time", "to", "today", "too", "truly", "tutorial", "understand", "up", "us", "useful", "valuable", "value", "very", "video", "videos", "wanted", "warm", "was", "watching", "watch", "way", "we", "well", "were", "what", "when", "with", "wonderful", "word", "words", "worked", "works", "world", "worth", "wow", "write", "writing", "wrote", "yay", "yeah", "yes", "yet", "you", "you'd", "you're", "you've", "your", "yours", "you’re", "i’m", "it’s", "made", "laugh", "cracked", "added", "adding", "thx", "ty", "again", "always", "article", "back", "day", "easy", "excited", "follow", "hard", "important", "incredibly", "honored", "honoured", "humbled", "keep", "kept", "lmao", "literally", "motivating", "motivates", "motivation", "myself", "nicely", "reading", "read", "site", "straightforward", "thorough", "thoughtful", "touched", "useful", "we're", "we’re", "week", "weekend", "awesome"]
 )
 _VOCATIVE = re.compile(
-    r"^(?P<greeting>(?:hi|hey|hello|dear)\b[ ,]*(?:(?!thank)[\w'’.-]+\s?){0,2}[,!.:]+\s*)|"
+    r"^(?P<greeting>(?i:hi|hey|hello|dear)\b[ ,]*(?:(?!thank)[\w'’.-]+\s?){0,2}[,!.:]+\s*)|"
     r"^(?P<thanks>(?:thanks|thank you|cheers)(?: so much| a lot| again| a bunch)?),? (?!so\b|a\b|for\b|again\b|glad\b)(?P<name>[A-Z][\w'’-]+)(?P<mark>[,!.]|(?=\s*\W*$))",
 )
 _NAME_AT_END = re.compile(r",? (?!I\b)[A-Z][\w'’-]+(?=[!.]+\s*$)")

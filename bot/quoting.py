@@ -21,7 +21,7 @@ WINDOW = 3  # sentences of an answer at most
 # kind of answer it holds (a year for "when"), its passage's score. Chosen on half of the questions of
 # benchmarks/answers.py, checked on the other.
 COSINE, COVERAGE, KIND, PASSAGE = 1.0, 0.5, 0.15, 0.8
-LEANING = 0.3  # taken off where a sentence leans on one that can't be quoted
+LEANING = 0.8  # taken off where a sentence leans on one that can't be quoted
 NEAR_BEST = 0.75  # of the best score: what a further sentence must reach
 REDUNDANT = 0.92  # cosine of two sentences above which the second says nothing new
 

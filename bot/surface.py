@@ -1,5 +1,7 @@
 """What can be told from the surface of a comment: rules that decide alone, and cues that help the nearest examples."""
 
+# ruff: noqa: E501 (patterns read better whole)
+
 import re
 import unicodedata
 
@@ -15,7 +17,7 @@ _INJECTION = [
     for pattern in (
         r"\[/?INST\]|<</?SYS>>|<\|[a-z_ ]{2,20}\|>|</?s>|\[/?(?:SYSTEM_PROMPT|TOOL_CALLS|AVAILABLE_TOOLS|TOOL_RESULTS)\]",
         r"(?:^|\n)\W{0,4}(?:system|assistant|instructions?|developer|new task)\W{0,3}[:>]|</?(?:comment|passages?|system|instructions?)>",
-        r"\b(?:ignore|disregard|forget|override|bypass|neglect)\b.{0,40}\b(?:instruct\w*|rules?|prompts?|guidelines?|directions?|restrictions?|safety|(?:everything|anything|all|what)\b.{0,24}\b(?:above|before|told|said|previous\w*|prior))\b",
+        r"(?<!\bi )(?<!we )(?<!they )(?<!people )(?<!always )(?<!never )(?<!usually )(?<!often )(?<!who )(?<!not )(?<!n't )\b(?:ignore|disregard|forget|override|bypass|neglect)\b.{0,40}\b(?:instruct\w*|rules?|prompts?|guidelines?|directions?|restrictions?|safety|(?:everything|anything|all|what)\b.{0,24}\b(?:above|before|told|said|previous\w*|prior))\b",
         r"\b(?:print|reveal|show|repeat|output|tell|display|leak|give|share|recite|dump|send)\b.{0,30}\b(?:system|hidden|initial|original|secret|internal|developer|your)\b.{0,12}\b(?:prompt|instructions|guidelines|directives|message|configuration)\b",
         r"\b(?:you are|you're|you will be) (?:now|no longer|going to (?:act|play|pretend|be))\b|\bfrom now on,? you\b|\byou (?:must|have to|shall) (?:now )?(?:obey|comply|answer|reply|respond|output|include|say)\b",
         r"\b(?:act|behave|answer|respond|reply|roleplay|role[- ]play) (?:only )?(?:as|like) (?:if you|an?\b|my|the|DAN)|\bpretend (?:that )?(?:to be|you)|\bstay in character\b|\bdo anything now\b|\b(?:developer|DAN|god|jailbreak) mode\b",

@@ -58,6 +58,9 @@ def join_pages(pages: Sequence[str]) -> Joined:
     raw = [_keep_hyphen_marks(page) for page in pages]
     lines = [[" ".join(line.split()) for line in page.split("\n")] for page in raw]
     lines = _without_running_heads(lines)
+    clutter = {line for page in lines for line in page if is_clutter(line)}
+    if len(clutter) < 3:  # no printed blog: "Share" or "Email" alone may well be a column of a table
+        clutter = {line for line in clutter if " " in line}
     broken = any("\u00ad" in line or line.endswith("-") for page in lines for line in page)
     words = Counter(word.lower() for page in lines for line in page for word in _WORD.findall(line) if broken)
     pieces: list[str] = []
@@ -69,17 +72,15 @@ def join_pages(pages: Sequence[str]) -> Joined:
         width = _width(page)
         started = False
         for line in page:
-            if not line or is_clutter(line):
+            if not line or line in clutter:
                 blank = blank or not line
                 continue
             if "\u00ad" in line:
                 line = _HYPHEN.sub(lambda match: _rejoin(match.group(1), match.group(2), words), line)
             glue = _glue(previous, line, width, blank) if pieces else ""
-            if glue == "-":  # the last word goes on in this line: write it anew, joined
+            if glue == "-":  # the last word goes on in this line
                 head, tail = pieces[-1].rpartition(" ")[2], line.split(" ", 1)[0]
-                joined = _rejoin(head.rstrip("-"), tail, words)
-                keep = len(joined) > len(head) - 1 + len(tail)
-                if not keep:
+                if "-" not in _rejoin(head[:-1], tail, words)[len(head) - 1 :]:
                     pieces[-1] = pieces[-1][:-1]
                     length -= 1
                 glue = ""

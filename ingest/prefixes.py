@@ -21,11 +21,14 @@ class Prefixes:
         self.longest = room if document.headings else sum(self._tokens([self.of("")]))
 
     def path(self, first: int, last: int) -> str:
-        """The heading path of a chunk: what the paths of its first and last section share, or else the first's."""
+        """The heading path of a chunk: what the paths of its first and last section share, or else the first's.
+
+        A heading that repeats the document's title is left out.
+        """
         one, two = (self._paths[index] if index >= 0 else () for index in (first, last))
         shared = [a for a, b in zip(one, two, strict=False) if a == b]
-        path = " > ".join(shared or one or two[:1])
-        return path.removeprefix(self._document.title).removeprefix(" > ") if path else ""
+        path = tuple(shared) or one or two[:1]
+        return " > ".join(path[1:] if path[:1] == (self._document.title,) else path)
 
     def of(self, path: str) -> str:
         """The prefix for a heading path, line end included; at most `room` tokens, the title at most half of it."""

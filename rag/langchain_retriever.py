@@ -1,4 +1,4 @@
-"""LangChain's view of search: the retriever and the embedder, for anyone's chain. Apart, so that search needs none of it."""
+"""LangChain's view of search, for anyone's chain. Apart, so that search itself needs none of it."""
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from data.embedding import Embedder
 from rag.retriever import Retriever
 
-Embeddings.register(Embedder)  # it has their methods
+Embeddings.register(Embedder)  # type: ignore[type-abstract]  # it has their methods
 
 
 class KnowledgeBaseRetriever(BaseRetriever):

@@ -88,5 +88,11 @@ class Retriever:
 
     def _weights(self, found: dict[str, str], total: int) -> dict[str, float]:
         """Inverse document frequency of each stem, as in BM25 (Robertson & Zaragoza 2009, with Lucene's 1 +)."""
-        counts = {stem: len(self.store.fts_search(self.kb, match_any([word]), total)) for stem, word in found.items()}
+        counts = {stem: self._count(word) for stem, word in found.items()}
         return {stem: math.log(1 + (total - count + 0.5) / (count + 0.5)) for stem, count in counts.items()}
+
+    def _count(self, word: str) -> int:
+        """How many chunks hold `word`."""
+        fts = self.store._fts(self.kb)
+        row = self.store._one(f"SELECT count(*) AS n FROM {fts} WHERE {fts} MATCH ?", match_any([word]))
+        return int(row["n"]) if row else 0

@@ -103,6 +103,14 @@ def test_the_embedded_text_begins_with_title_and_heading_path() -> None:
     assert chunks[-1].embedded_text.startswith("Wavelets\nResults > Speed\nThe wavelet")
 
 
+def test_a_heading_that_repeats_the_title_is_said_once() -> None:
+    text = f"Air\n\n{SENTENCE * 9}\n\nAirflow\n\n{SENTENCE * 9}"
+    headings = (Heading(0, 1, "Air"), Heading(text.index("Airflow"), 2, "Airflow"))
+    chunks = split(Document("/x/a", "markdown", text, "Air", headings=headings), count_words, 256)
+    assert [chunk.embedded_text.split("\n\n")[0] for chunk in chunks] == ["Air\nAir", "Air\nAirflow\nAirflow"]
+    assert [chunk.heading for chunk in chunks] == ["", "Airflow"]
+
+
 def test_page_ranges_are_those_of_the_text() -> None:
     pages = [f"Page {number} begins. " + SENTENCE * 9 for number in range(1, 5)]
     starts = tuple(sum(map(len, pages[:number])) for number in range(4))

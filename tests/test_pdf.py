@@ -93,6 +93,13 @@ def test_pages_that_say_the_same_keep_their_text(tmp_path: Path) -> None:
     assert document(write(tmp_path / "a.pdf", make_pdf([PROSE] * 6))).text.count("mother wavelet") == 6
 
 
+def test_the_buttons_of_a_printed_blog_go(tmp_path: Path) -> None:
+    lines = ["Open in app", "Sign up", "Member-only story", "Why wavelets?", "Listen", "Share", *PROSE]
+    got = document(write(tmp_path / "a.pdf", make_pdf([lines])))
+    assert got.text.startswith("Why wavelets?\n")
+    assert "Share\n" in document(write(tmp_path / "b.pdf", make_pdf([["Share", "Price", *PROSE]]))).text
+
+
 def test_table_rows_keep_their_lines(tmp_path: Path) -> None:
     got = document(write(tmp_path / "a.pdf", make_pdf([[*PROSE, "Revenue 12.5 13.1", "Costs 7.2 8.0"]])))
     assert got.text.endswith("\nRevenue 12.5 13.1\nCosts 7.2 8.0")

@@ -1,0 +1,422 @@
+"""The page in a real browser, against a real server with a small knowledge base."""
+
+import csv
+import io
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from fpdf import FPDF
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from bot.assistant import Assistant
+from bot.drafts import Draft
+from bot.drafts_log import DraftLog
+from bot.page import serve
+from bot.page.citations import text_html
+from bot.page.replies import split_comments
+from bot.page.uploads import Uploads, safe_name
+from data.database import Database
+from data.embedding import Embedder
+from data.errors import BadInput
+from data.workfolder import WorkFolder
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `make browser` installs it")
+browser_test = [pytest.mark.browser, needs_browser]
+
+BAD = "window.hacked=1"
+HOSTILE = (
+    f"<script>{BAD}</script>",
+    f"<img src=x onerror={BAD}> hello there",
+    "![look](http://outside.example/a.png) [x](javascript:window.hacked=1)",
+    f"${{{BAD}}} {{{{constructor.constructor('{BAD}')()}}}}",
+    f"</textarea></details><img src=http://outside.example/b.png onerror={BAD}>",
+    "normal\u202e reversed \u200btext",
+)
+FILLER = " ".join(  # so that each page is a chunk of its own
+    f"Note {n} of this page tells of the {thing}, which has {n} parts and is cleaned on the {n}th of the month."
+    for n, thing in enumerate(("lid", "crank", "hopper", "burner", "tray", "thermometer", "glove", "timer", "sieve"), 4)
+)
+POST = f"""# Kettles <img src=x onerror={BAD}> and <b>mugs</b>
+
+The copper kettle boils at ninety-six degrees on the mountain. ![p](http://outside.example/c.png)
+
+<script>{BAD}</script> Tea is poured into the blue mug after exactly four minutes of waiting.
+"""
+
+
+def _server(home: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, "-c", "from bot.cli import main; main()", "--home", str(home), "serve", "--port", "0"]
+    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert "http://" in line, process.communicate()[1]
+    return process, next(word for word in line.split() if word.startswith("http://"))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[SimpleNamespace]:
+    """A server of its own process with two documents and some past replies."""
+    folder = tmp_path_factory.mktemp("page")
+    pdf = FPDF()
+    pdf.set_title("The roasting guide")
+    pdf.set_font("helvetica", size=12)
+    for text in (
+        "This guide is about roasting coffee in a small drum at home, and about nothing else at all.",
+        "The drum is charged at two hundred degrees. First crack comes after about nine minutes in the drum.",
+        "Roasted coffee rests for seven days before it is brewed as espresso, so that the gas can leave the beans.",
+    ):
+        pdf.add_page()
+        pdf.multi_cell(0, 8, f"{text} {FILLER}")
+    pdf.output(str(folder / "guide.pdf"))
+    (folder / "kettles.md").write_text(POST, encoding="utf-8")
+    (folder / "past.csv").write_text(
+        "Comment,Response\nGreat video!,Thank you so much! -Nell\nLoved this one,Glad you liked it! -Nell\n"
+        "Thanks for the clear explanation,Happy it helped! -Nell\n",
+        encoding="utf-8",
+    )
+    with Assistant(folder / "home", "test", writing=True) as assistant:
+        assistant.__dict__["embedder"] = embedder
+        assistant.ingest([str(folder / "guide.pdf"), str(folder / "kettles.md")], "default", None, lambda entry: None)
+        assistant.import_replies(folder / "past.csv")
+    process, url = _server(folder / "home")
+    yield SimpleNamespace(url=url, home=folder / "home")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, started once."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser session that fails the test where anything outside this machine is asked for."""
+    made = browser.new_context(viewport={"width": 1280, "height": 860})
+    outside: list[str] = []
+    made.on("request", lambda request: outside.append(request.url) if _is_outside(request.url) else None)
+    yield made
+    made.close()
+    assert outside == []
+
+
+@pytest.fixture
+def page(context: BrowserContext, served: SimpleNamespace) -> Page:
+    """The page, open."""
+    return _open(context, served)
+
+
+def _is_outside(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:", "data:"))
+
+
+def _open(context: BrowserContext, served: SimpleNamespace) -> Page:
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto(served.url)
+    expect(page.locator("#talk .sg-empty, #talk .sg-talk").first).to_be_visible(timeout=20_000)
+    return page
+
+
+def _tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def _ask(page: Page, question: str) -> None:
+    page.locator("#question textarea").fill(question)
+    page.keyboard.press("Enter")
+
+
+def _draft(page: Page, comments: str, count: int) -> None:
+    _tab(page, "Replies")
+    page.locator("#pasted textarea").fill(comments)
+    page.get_by_role("button", name="Draft replies").click()
+    expect(page.locator(".sg-card")).to_have_count(count, timeout=20_000)
+    expect(page.locator("#stop")).to_be_hidden()
+
+
+class TestInTheBrowser:
+    pytestmark = browser_test
+
+    def test_an_answers_citation_opens_the_passage_at_its_page(self, page: Page) -> None:
+        _ask(page, "How long does roasted coffee rest before espresso?")
+        answer = page.locator(".sg-answer")
+        expect(answer).to_contain_text("rests for seven days")
+        expect(answer.locator(".sg-meta")).to_contain_text("Confidence")
+        expect(answer.locator(".sg-meta")).to_contain_text("extractive")
+        expect(page.locator("#question textarea")).to_have_value("")
+        answer.locator(".sg-mark").first.click()
+        panel = page.locator(".sg-panel:popover-open")
+        expect(panel).to_be_visible()
+        expect(panel).to_contain_text("p. 3")
+        expect(panel.locator("mark")).to_contain_text("rests for seven days")
+        page.keyboard.press("Escape")
+        expect(panel).to_be_hidden()
+
+    def test_an_abstention_is_no_answer_and_shows_the_nearest_passages(self, page: Page) -> None:
+        _ask(page, "Who won the football world cup in 1998?")
+        expect(page.locator(".sg-abstained")).to_contain_text("Not answered")
+        expect(page.locator(".sg-abstained .sg-chip").first).to_be_visible()
+        expect(page.locator(".sg-mark")).to_have_count(0)
+
+    def test_drafts_appear_and_an_edit_outlives_the_page_and_reaches_the_download(
+        self, context: BrowserContext, served: SimpleNamespace
+    ) -> None:
+        page = _open(context, served)
+        _draft(page, "Thank you, this helped me a lot!\nYour product is fake and you are a liar.", 2)
+        expect(page.locator(".sg-card[data-status=needs_you]")).to_contain_text("yours to answer")
+        expect(page.locator(".sg-card").first).to_have_attribute("data-status", "needs_you")  # those come first
+        box = page.get_by_label("Reply to comment 1", exact=True)
+        assert box.input_value()
+        box.fill("=1+1 is my own reply")
+        expect(page.locator(".sg-card[data-row='0'] .sg-saved")).to_have_text("Saved")
+        kept = DraftLog(Database(WorkFolder(served.home).database))
+        assert [row.edited for row in kept.rows(kept.latest()[0].id)] == ["=1+1 is my own reply", None]
+        page.reload()
+        _tab(page, "Replies")
+        expect(box).to_have_value("=1+1 is my own reply")
+        page.get_by_role("button", name="Needs you").click()
+        expect(page.locator(".sg-card[data-row='0']")).to_be_hidden()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download CSV").click()
+        rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+        assert [row["comment"] for row in rows] == [
+            "Thank you, this helped me a lot!", "Your product is fake and you are a liar.",
+        ]  # fmt: skip
+        assert rows[0]["reply"] == "'=1+1 is my own reply"
+        assert rows[1]["status"] == "needs_you"
+
+    def test_a_csv_keeps_its_columns(self, page: Page, tmp_path: Path) -> None:
+        file = tmp_path / "from the channel.csv"
+        file.write_text("author,remark\nann,Great video thanks a lot!\nbob,Love your work so much\n", encoding="utf-8")
+        _tab(page, "Replies")
+        page.locator("#comments input[type=file]").set_input_files(file)
+        expect(page.locator("#column")).to_be_visible()
+        page.get_by_role("button", name="Draft replies").click()
+        expect(page.locator(".sg-card")).to_have_count(2)
+        expect(page.locator("#progress")).to_contain_text("2 of 2 drafted")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download CSV").click()
+        lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
+        assert lines[0] == "author,remark,reply,status,intent,flags,sources,responder,adapter"
+        assert lines[1].startswith("ann,Great video thanks a lot!,")
+
+    def test_drafting_stops_and_goes_on(self, page: Page) -> None:
+        _tab(page, "Replies")
+        page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(300)))
+        page.get_by_role("button", name="Draft replies").click()
+        expect(page.locator(".sg-card").first).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("button", name="Continue")).to_be_visible()
+        done = page.locator(".sg-card").count()
+        assert 0 < done < 300
+        page.get_by_role("button", name="Continue").click()
+        expect(page.locator(f".sg-card:nth-child({done + 1})")).to_be_attached()
+        page.get_by_role("button", name="Stop").click()
+        expect(page.get_by_role("button", name="Continue")).to_be_visible()
+
+    def test_a_document_is_uploaded_listed_and_forgotten(self, page: Page, served: SimpleNamespace) -> None:
+        _tab(page, "Documents")
+        listed = page.locator(".sg-document", has_text="Paper filters")
+        text = b"# Paper filters\n\nA paper filter is rinsed with hot water before the coffee goes in, or it tastes of paper."
+        page.locator("#files input[type=file]").set_input_files(
+            [
+                {"name": "filters.md", "mimeType": "text/markdown", "buffer": text},
+                {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"no pdf"},
+            ]
+        )
+        expect(page.locator("#files")).to_contain_text("filters")
+        page.get_by_role("button", name="Add documents").click()
+        expect(page.locator(".sg-outcomes li", has_text="filters.md")).to_contain_text("added")
+        expect(page.locator(".sg-outcomes li", has_text="broken.pdf")).to_contain_text("rejected")
+        expect(listed).to_contain_text("1 chunk")
+        uploads = served.home / "uploads" / "default"
+        assert [file.name for file in uploads.iterdir()] == ["filters.md"]
+        listed.get_by_role("button", name="Forget").click()
+        listed.get_by_role("button", name="Keep").click()
+        expect(listed).to_be_visible()
+        listed.get_by_role("button", name="Forget").click()
+        listed.get_by_role("button", name="Yes, forget").click()
+        expect(listed).to_have_count(0)
+        assert list(uploads.iterdir()) == []
+
+    def test_hostile_text_runs_nothing_and_fetches_nothing(self, context: BrowserContext, served: SimpleNamespace) -> None:
+        page = _open(context, served)  # the context fails the test for any request to the outside
+        _ask(page, HOSTILE[1])
+        expect(page.locator(".sg-meta")).to_have_count(1)
+        _ask(page, "At how many degrees does the copper kettle boil on the mountain?")
+        expect(page.locator(".sg-answer").nth(1)).to_contain_text("ninety-six degrees")
+        page.locator(".sg-mark").first.click()
+        expect(page.locator(".sg-panel:popover-open")).to_be_visible()
+        page.keyboard.press("Escape")
+        _draft(page, "\n\n".join(HOSTILE), len(HOSTILE))
+        for text in HOSTILE[:5]:
+            expect(page.locator(".sg-card blockquote", has_text=text)).to_have_count(1)
+        expect(page.locator(".sg-card blockquote", has_text="⟨U+202E⟩")).to_have_count(1)
+        page.get_by_label("Reply to comment 1", exact=True).fill(HOSTILE[4])
+        expect(page.locator(".sg-card[data-row='0'] .sg-saved")).to_have_text("Saved")
+        page.reload()
+        _tab(page, "Replies")
+        expect(page.get_by_label("Reply to comment 1", exact=True)).to_have_value(HOSTILE[4])
+        _tab(page, "Documents")
+        page.locator("#files input[type=file]").set_input_files(
+            {"name": f"<img src=x onerror={BAD}>.md", "mimeType": "text/markdown", "buffer": POST.encode()}
+        )
+        expect(page.locator("#files")).to_contain_text(".md")
+        page.get_by_role("button", name="Add documents").click()
+        expect(page.locator(".sg-outcomes li")).to_have_count(1)
+        assert page.evaluate("window.hacked") is None
+        assert page.locator(".gradio-container img").count() == 0
+
+    def test_nothing_scrolls_sideways_on_a_phone(self, context: BrowserContext, served: SimpleNamespace) -> None:
+        page = _open(context, served)
+        page.set_viewport_size({"width": 390, "height": 844})
+        width = "[document.documentElement.scrollWidth, ...document.querySelectorAll('.sg-card, .sg-document, .sg-answer')]"
+        fits = f"{width}.every((one) => (one.getBoundingClientRect?.().right ?? one) <= 390)"
+        _ask(page, "w" * 300 + " How long does roasted coffee rest before espresso?")
+        expect(page.locator(".sg-meta")).to_have_count(1)
+        assert page.evaluate(fits)
+        _draft(page, "x" * 400 + "\nHow long does roasted coffee rest before espresso?", 2)
+        assert page.evaluate(fits)
+        _tab(page, "Documents")
+        expect(page.locator(".sg-document").first).to_be_visible()
+        assert page.evaluate(fits)
+
+    def test_one_sessions_conversation_and_drafts_are_not_anothers(
+        self, browser: Browser, page: Page, served: SimpleNamespace
+    ) -> None:
+        _ask(page, "How long does roasted coffee rest before espresso?")
+        expect(page.locator(".sg-meta")).to_have_count(1)
+        _draft(page, "A comment that only I may see, thank you!", 1)
+        other = browser.new_context()
+        fresh = _open(other, served)
+        expect(fresh.locator(".sg-turn")).to_have_count(0)
+        _tab(fresh, "Replies")
+        expect(fresh.locator("#cards .sg-empty")).to_be_visible()
+        expect(fresh.locator(".sg-card")).to_have_count(0)
+        other.close()
+
+    def test_files_of_the_machine_are_not_served(self, served: SimpleNamespace) -> None:
+        database = served.home / "shawgpt.sqlite3"
+        for path in (database, "/etc/passwd", "../../../etc/passwd", Path(__file__), "pyproject.toml"):
+            for route in ("gradio_api/file=", "file=", "static/", "gradio_api/static/"):
+                answer = httpx.get(f"{served.url}{route}{path}")
+                assert answer.status_code in (403, 404), (route, path)
+
+
+def test_with_a_login_nothing_is_shown_without_it_and_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
+    process, url = _server(tmp_path / "home", "--auth", "nell:secret")
+    config = httpx.get(f"{url}config")
+    process.send_signal(signal.SIGINT)
+    said, trouble = process.communicate(timeout=20)
+    assert config.status_code == 401
+    assert "stopped" in said
+    assert "Traceback" not in trouble
+    assert process.returncode == 0
+    assert not (tmp_path / "home" / "lock.json").exists()
+
+
+def test_another_address_than_loopback_needs_a_login(assistant: Assistant) -> None:
+    for host in ("0.0.0.0", "192.168.1.5", "::"):
+        with pytest.raises(BadInput, match="--auth USER:PASSWORD"):
+            serve(assistant, host, 0, None)
+    with pytest.raises(BadInput, match="USER:PASSWORD"):
+        serve(assistant, "127.0.0.1", 0, "no colon")
+
+
+def test_a_port_in_use_is_refused_by_name(assistant: Assistant) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BadInput, match="--port"):
+        serve(assistant, "127.0.0.1", taken.getsockname()[1], None)
+
+
+def test_comments_are_pasted_a_line_or_a_block_each() -> None:
+    assert split_comments("one\ntwo \nthree") == ["one", "two", "three"]
+    assert split_comments("one\nstill one\n\n\ntwo\n") == ["one\nstill one", "two"]
+    assert split_comments("  \n ") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\temp\\a.pdf", "a.pdf"),
+        (".hidden.md", "hidden.md"),
+        ("<img src=x>.md", "_img src=x_.md"),
+        ("con.txt", "_con.txt"),
+        ("..", "document"),
+        ("a\u202efdp.exe\x00.md", "afdp.exe_.md"),
+        ("naïve café.md", "naïve café.md"),
+    ],
+)
+def test_a_file_name_is_data_and_never_a_path(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+def test_a_long_file_name_keeps_its_suffix() -> None:
+    name = safe_name("é" * 300 + ".pdf")
+    assert name.endswith(".pdf")
+    assert len(name.encode()) <= 120
+
+
+def test_an_upload_that_is_not_taken_leaves_the_earlier_version(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path)
+    for folder, text in (("a", "first"), ("b", "second")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "post.md").write_text(text)
+    [(copy, earlier)] = uploads.keep("kb", [tmp_path / "a" / "post.md"]).items()
+    uploads.settle(copy, earlier, taken=True)
+    [(copy, earlier)] = uploads.keep("kb", [tmp_path / "b" / "post.md"]).items()
+    uploads.settle(copy, earlier, taken=False)
+    assert copy.read_text() == "first"
+    both = list(uploads.keep("kb", [tmp_path / "a" / "post.md", tmp_path / "b" / "post.md"]))
+    assert [path.name for path in both] == ["post.md", "post (2).md"]
+
+
+def test_forgetting_deletes_only_the_copy_of_that_upload(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path)
+    own = tmp_path / "own.md"
+    own.write_text("mine")
+    [copy] = uploads.keep("kb", [own])
+    uploads.forget("kb", str(own))
+    uploads.forget("kb", f"{copy.parent}/../../own.md")
+    assert own.exists()
+    uploads.forget("kb", str(copy))
+    assert not copy.exists()
+
+
+def test_a_draft_is_kept_once_and_an_edit_beside_it(assistant: Assistant) -> None:
+    log = DraftLog(assistant.database)
+    batch = log.begin("pasted", "shawgpt", "default", ("comment",), [("hello \ud800",), ("again",)], 0)
+    log.save(batch, 0, Draft("first", "drafted", "thanks"), "extractive")
+    log.save(batch, 0, Draft("second", "drafted", "thanks"), "extractive")
+    log.edit(batch, 0, "mine")
+    rows = log.rows(batch)
+    assert [row.comment for row in rows] == ["hello ?", "again"]
+    assert rows[0].draft == Draft("first", "drafted", "thanks")
+    assert rows[0].reply == "mine"
+    info = log.info(batch)
+    assert info is not None
+    assert (info.rows, info.waiting) == (2, 1)
+
+
+def test_text_becomes_escaped_html_with_its_hidden_characters_spelt_out() -> None:
+    assert text_html('<a href="x">') == "&lt;a href=&quot;x&quot;&gt;"
+    assert "⟨U+202E⟩" in text_html("a\u202eb")
+    assert text_html("\ud800") == "?"

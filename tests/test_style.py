@@ -1,0 +1,111 @@
+"""Replies from style memory: what is carried over, what fits, and how they vary."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from bot.portable import portable
+from bot.style import Style
+from data.persona import load_persona
+from data.style_memory import PastReply
+
+PAST = [
+    ("Loved it", "Thanks Priya! Glad you liked it :) See you at PyCon on the 5th."),
+    ("So clear, thank you", "Thank you, I'm glad it was clear! Here is more: https://example.org/x"),
+    ("Great channel", "Thanks for the kind words! The next one is out on Friday."),
+    ("It really helped me pass", "Great to hear, glad it helped! Say hi to Dr. Moreau."),
+    ("Best video on Kubernetes", "Thanks, the Kubernetes API is my favourite."),
+    ("Awesome", "Glad you enjoyed it!"),
+    ("Thanks", "Cheers man, added it to my list"),
+    ("Is it hard?", "Good question! It takes 3 weeks."),
+    ("Make one on soap", "Great idea! I'll film it next month."),
+    ("lol", "Haha 😂"),
+]
+
+
+class Labels:
+    """Labels by hand: what is tested is the choice."""
+
+    def label(self, comment: str) -> str:
+        known = {"Is it hard?": "question", "Make one on soap": "suggestion", "lol": "joke"}
+        return known.get(comment, "thanks")
+
+
+@pytest.fixture
+def style():
+    return Style([PastReply(str(n), c, r) for n, (c, r) in enumerate(PAST)], Labels(), load_persona("shawgpt").replies)
+
+
+@pytest.mark.parametrize(
+    ("reply", "label", "kept"),
+    [
+        ("Thanks Priya! Glad you liked it :) See you at PyCon.", "thanks", "Thanks! Glad you liked it :)"),
+        ("Hi Momo, thanks for your question! T is the scale.", "question", "Thanks for your question!"),
+        ("Glad it was helpful! More at https://a.b", "thanks", "Glad it was helpful!"),
+        ("Thanks, I bought 3 of them", "thanks", ""),
+        ("Thanks, wavelets are great", "thanks", ""),
+        ("Happy to help @sam", "thanks", ""),
+        ("Thank you! I'll do that next week.", "thanks", "Thank you!"),
+        ("Good question! It is the fourth one.", "question", "Good question!"),
+        ("Great idea! I added it to my list.", "suggestion", "Great idea!"),
+        ("😂😂", "joke", "😂😂"),
+        ("😂😂", "thanks", ""),
+        ("I agree, great point", "remark", ""),
+        ("", "thanks", ""),
+    ],
+)
+def test_only_what_is_true_of_any_comment_is_carried_over(reply, label, kept):
+    assert portable(reply, label) == kept
+
+
+def test_no_name_link_number_or_promise_comes_along(style):
+    said = []
+    for number in range(40):
+        said.append(style.choose("thanks", f"Great clear helpful video number {number}, thank you so much!", said[-10:]))
+    everything = " ".join(said)
+    assert not re.search(r"https?:|\d|@|Priya|Moreau|PyCon|Kubernetes|Friday|list", everything)
+
+
+def test_a_reply_is_not_given_again_within_five(style):
+    said: list[str] = []
+    for number in range(30):
+        said.append(style.choose("thanks", f"Great video {number}!", said[-10:]))
+        assert said[-1] not in said[-6:-1]
+
+
+def test_a_reply_speaks_only_of_what_the_comment_does(style):
+    for number in range(20):
+        assert "clear" not in style.choose("thanks", f"Happy new year from Oslo {number}")
+    assert any("clear" in text for text in style.near("thanks", "Very clear explanation, thank you"))
+
+
+def test_without_memory_the_personas_own_replies_serve_and_vary():
+    persona = load_persona("shawgpt")
+    style = Style([], Labels(), persona.replies, persona.signature)
+    said: list[str] = []
+    for number in range(10):
+        said.append(style.choose("thanks", f"Great and helpful video {number}, you are amazing!", said))
+    assert set(said) <= set(persona.replies["thanks"])
+    assert len(set(said)) >= 4
+    assert style.choose("joke", "my cat did it lol") == ""
+
+
+def test_a_signature_in_past_replies_is_not_carried_over():
+    past = [PastReply(str(n), f"Great {n}", f"{text} –Bea") for n, text in enumerate(["Thank you!", "Glad you liked it!", "Cheers, glad to hear!"])]
+    style = Style(past, Labels(), {}, "-Other")
+    assert all("Bea" not in style.choose("thanks", f"Great video {n}") for n in range(10))
+
+
+def test_the_choice_is_the_same_in_another_process(style):
+    comment = "What a great video, thank you"
+    code = (
+        "from tests_style import Labels, PAST; from bot.style import Style; from data.style_memory import PastReply;"
+        "from data.persona import load_persona;"
+        "style = Style([PastReply(str(n), c, r) for n, (c, r) in enumerate(PAST)], Labels(), load_persona('shawgpt').replies);"
+        f"print(style.choose('thanks', {comment!r}))"
+    )
+    code = f"import importlib.util, sys; spec = importlib.util.spec_from_file_location('tests_style', {__file__!r}); module = importlib.util.module_from_spec(spec); sys.modules['tests_style'] = module; spec.loader.exec_module(module)\n{code}"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77", "PYTHONPATH": "."})
+    assert other.stdout.strip() == style.choose("thanks", comment)
