@@ -2,8 +2,8 @@
 
     python -m benchmarks.search --data FOLDER [--cache FOLDER] [--out benchmarks/results/search.md]
 
-The public sets have about 2,000 chunks, so the pieces are their sentences, then pairs of neighbouring sentences. For the
-times the sets' own chunks are repeated under other names, with their vectors jittered, until there are 10,000.
+The public sets have about 2,000 chunks, so the pieces are their sentences, then pairs of neighbouring ones. For
+the times the sets' own chunks are repeated under other names, with their vectors jittered, until there are 10,000.
 """
 
 import argparse

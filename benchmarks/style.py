@@ -67,8 +67,9 @@ def main(data: Path) -> None:
         f"| chosen, each comment by itself, mean over the equally good | {np.mean(drawn):.2f} |",
         f"| to the past comment nearest by topic | {np.mean(topic):.2f} |",
         "",
-        f"{len(set(said))} different replies to {len(said)} comments; the same one again after {min(gaps, default=len(said))} at the soonest.",
-        f"With {len(said)} comments a share is sure to about ±{1 / np.sqrt(len(said)) / 2:.2f} (one standard error).",
+        f"{len(set(said))} different replies to {len(said)} comments; "
+        f"the same one again after {min(gaps, default=0)} at the soonest.",
+        f"With {len(said)} comments a share is sure to about ±{0.5 / len(said) ** 0.5:.2f} (one standard error).",
         "",
     ]
     (HERE / "results").mkdir(exist_ok=True)

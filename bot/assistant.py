@@ -157,7 +157,7 @@ class Assistant:
     def import_replies(
         self, path: Path, comment_column: str | None = None, reply_column: str | None = None
     ) -> tuple[int, int, int]:
-        """Read past replies into style memory; returns how many are new, how many there are, and the rows passed over."""
+        """Read past replies into style memory; returns how many are new, how many there are, the rows passed over."""
         from bot.pairs import read_pairs
 
         pairs, skipped = read_pairs(path, comment_column, reply_column)

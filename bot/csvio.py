@@ -19,7 +19,7 @@ COMMENT_NAMES = (
 REPLY_NAMES = ("response", "responses", "reply", "replies", "replytext", "answer", "creatorreply")
 
 # A spreadsheet takes a cell that begins with one of these for a formula (OWASP ASVS 1.2.10), the full-width ones too.
-# A leading apostrophe makes it text; one more goes before a cell that has apostrophes already, so that it can be undone.
+# A leading apostrophe makes it text; one more goes before a cell that has some already, so that it can be undone.
 FORMULA = re.compile(r"'*[=+\-@\t\r\n\0＝＋－＠]")
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*\Z")  # -3 is a number, not a formula
 
@@ -52,7 +52,7 @@ def encode(cells: Sequence[str]) -> bytes:
 def read_table(path: Path) -> Table:
     """Read a CSV file with a header line.
 
-    Raises BadInput, naming the line, where it is missing, empty, binary, without a header, or has a quote that never ends.
+    Raises BadInput, naming the line, where it is missing, empty, binary, or has a quote that never ends.
     """
     text = decode(path)
     if not text.strip():

@@ -29,7 +29,8 @@ YOURS = {
 }
 NO_ANSWER = "no answer found in the documents"
 NO_REPLY_FITS = "no past reply fits"
-UNSURE = "unsure what this comment wants"
+UNSURE = "unsure what this comment wants"  # the reply is tentative
+MAY_NOT_ANSWER = "the documents may not answer this"  # the reply is tentative
 HIDDEN = "hidden characters: "  # followed by the comment with each of them spelt out
 
 

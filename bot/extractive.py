@@ -10,7 +10,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from bot.drafts import HIDDEN, NO_ANSWER, NO_REPLY_FITS, YOURS, Draft, Request, Sentence, Source, Support
+from bot.drafts import (
+    HIDDEN,
+    MAY_NOT_ANSWER,
+    NO_ANSWER,
+    NO_REPLY_FITS,
+    UNSURE,
+    YOURS,
+    Draft,
+    Request,
+    Sentence,
+    Source,
+    Status,
+    Support,
+)
 from bot.intent import Intent, IntentClassifier
 from bot.quoting import Embeds, Quote, best_quotes
 from bot.style import Style
@@ -27,6 +40,8 @@ if TYPE_CHECKING:
 # An answer is given where the passages probably hold one (their calibrated confidence, rag.confidence) and one of their
 # sentences is near the question: of 782 answerable questions the second condition stops 1 in 100.
 NEAR = 0.3  # cosine
+LIKELY = 0.5  # confidence below which the answer in a draft is tentative: what goes out under a name must be surer
+UNSURE_BELOW = 0.05  # intent score: a friendly reply stays tentative where another intent is about as likely
 HELPFUL = 3  # passages shown to the creator with a comment that is left to them
 SHOWN_WITH = frozenset(["criticism", "question", "suggestion", "remark"])  # intents that passages may help to answer
 
@@ -105,6 +120,8 @@ class ExtractiveResponder:
         reply = self.style.choose(intent.label, request.comment, request.recent)
         if not reply:
             return self._left(request, f"{intent.label}: {NO_REPLY_FITS}", ())
+        if intent.score < UNSURE_BELOW and intent.label != "suggestion":
+            return Draft(self._signed(reply), "needs_you", intent.label, (UNSURE, *_flags(request.comment)))
         return Draft(self._signed(reply), "drafted", intent.label, _flags(request.comment))
 
     def _answer(self, request: Request) -> Draft:
@@ -116,8 +133,10 @@ class ExtractiveResponder:
         opening = self.style.choose("question", request.comment, request.recent)
         reply = self._signed(" ".join(part for part in (opening, answer.text) if part))
         sources = _sources(answer.sentences, request.found.passages)
-        flags = _flags(request.comment)
-        return Draft(reply, "drafted", "question", flags, sources, answer.sentences, request.found.passages)
+        likely = request.found.confidence >= LIKELY
+        flags = (*(() if likely else (MAY_NOT_ANSWER,)), *_flags(request.comment))
+        status: Status = "drafted" if likely else "needs_you"
+        return Draft(reply, status, "question", flags, sources, answer.sentences, request.found.passages)
 
     def _left(self, request: Request, reason: str, passages: Sequence[Passage]) -> Draft:
         """A draft that is the creator's to write, with what may help."""

@@ -6,16 +6,37 @@ from functools import cache
 from typing import Any
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-_ENGLISH = frozenset(
-    ["the", "a", "an", "and", "or", "but", "of", "to", "in", "on", "for", "with", "is", "are", "was", "were", "be", "been", "it", "its", "this", "that", "these", "those", "i", "you", "he", "she", "we", "they", "my", "your", "his", "her", "our", "their", "me", "him", "them", "do", "does", "did", "have", "has", "had", "can", "could", "will", "would", "should", "not", "no", "so", "as", "at", "by", "from", "about", "what", "how", "why", "when", "where", "which", "who", "if", "than", "then", "there", "here", "just", "very", "much", "more", "most", "good", "great", "thanks", "thank", "love", "like", "video", "nice", "best", "one", "all", "any", "some", "get", "got", "make", "made", "know", "think", "really", "im", "i'm", "it's", "don't", "please", "bro", "man", "sir", "from", "wow", "awesome", "amazing", "helpful", "clear", "hello", "hi", "hey", "cool", "yes", "ok", "new", "only", "never", "always", "keep", "work"]
-) - set(["a", "in", "an", "was", "so", "no", "me", "do", "as", "he", "video", "on"])  # those that others have too
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Common English words, without those that other languages have too ("a", "in", "no", "video" …).
+_ENGLISH = _words(
+    "the and or but of to for with is are were be been it its this that these those i you she we they my your his "
+    "her our their him them does did have has had can could will would should not at by from about what how why "
+    "when where which who if than then there here just very much more most good great thanks thank love like nice "
+    "best one all any some get got make made know think really im i'm it's don't please bro man sir wow awesome "
+    "amazing helpful clear hello hi hey cool yes ok new only never always keep work "
+)
 # Words of the commonest other languages on the channels, of those that English doesn't share.
-_OTHER = frozenset(
-    ["gracias", "mucho", "mucha", "ayudó", "desde", "explicado", "saludos", "muchas", "muy", "por", "para", "que", "como", "está", "esta", "el", "los", "las", "una", "del", "con", "pero", "también", "hola", "bueno", "buen", "video", "saludos", "excelente", "explicación", "merci", "beaucoup", "très", "bien", "une", "des", "est", "pour", "avec", "dans", "vous", "je", "suis", "c'est", "votre", "bonjour", "génial", "danke", "sehr", "gut", "ist", "und", "nicht", "ich", "das", "der", "die", "ein", "für", "auch", "mit", "wie", "toll", "schön", "obrigado", "obrigada", "muito", "não", "você", "uma", "parabéns", "conteúdo", "ótimo", "grazie", "mille", "molto", "bello", "sono", "bravo", "è", "che", "bhai", "bahut", "accha", "acha", "hai", "kya", "nahi", "mujhe", "aap", "aapka", "kamaal", "kaise", "bohot", "achha", "shukriya", "dhanyavad", "yaar", "sir", "ji", "karo", "banao", "samjha", "samjhaya", "ka", "ki", "ke", "ko", "teşekkürler", "çok", "güzel", "bir", "için", "abi", "terima", "kasih", "bagus", "sangat", "banget", "bang", "mantap", "salamat", "po", "ang", "dziękuję", "bardzo", "świetny", "jest", "bedankt", "heel", "goed", "een", "het", "niet", "tack", "så", "mycket", "favor", "haz", "un", "sobre", "tu", "tus", "mi", "más", "sin", "eres", "puedes", "hacer", "amigo", "buenas", "tardes", "qué", "cuando", "donde", "porque", "todo", "hace", "nuevo", "le", "les", "du", "nous", "faire", "peux", "pourrais", "plaît", "plait", "sur", "tes", "mon", "ces", "cette", "aussi", "mais", "kannst", "du", "bitte", "machen", "über", "zum", "zur", "mein", "dein", "euch", "hallo", "guten", "aber", "auf", "mir", "noch", "wieder", "faz", "um", "seu", "meu", "pode", "fazer", "legal", "aula", "puoi", "fare", "ciao", "il", "lo", "gli", "tuo", "mio", "anche", "lütfen", "hakkında", "merhaba", "tolong", "buat", "dong", "kak", "tentang", "bana", "bhaiya", "ek", "aur", "hindi", "mein", "par", "wala", "kar", "raha"]
-) - {"die", "video", "sir", "ko", "bang", "est", "mit", "bravo", "mille", "des", "para", "bird", "has"}
+_OTHER = _words(
+    "gracias mucho mucha ayudó desde explicado saludos muchas muy por que como está esta el los las una del con "
+    "pero también hola bueno buen excelente explicación merci beaucoup très bien une pour avec dans vous je suis "
+    "c'est votre bonjour génial danke sehr gut ist und nicht ich das der ein für auch wie toll schön obrigado "
+    "obrigada muito não você uma parabéns conteúdo ótimo grazie molto bello sono è che bhai bahut accha acha hai "
+    "kya nahi mujhe aap aapka kamaal kaise bohot achha shukriya dhanyavad yaar ji karo banao samjha samjhaya ka ki "
+    "ke teşekkürler çok güzel bir için abi terima kasih bagus sangat banget mantap salamat po ang dziękuję bardzo "
+    "świetny jest bedankt heel goed een het niet tack så mycket favor haz un sobre tu tus mi más sin eres puedes "
+    "hacer amigo buenas tardes qué cuando donde porque todo hace nuevo le les du nous faire peux pourrais plaît "
+    "plait sur tes mon ces cette aussi mais kannst bitte machen über zum zur mein dein euch hallo guten aber auf "
+    "mir noch wieder faz um seu meu pode fazer legal aula puoi fare ciao il lo gli tuo mio anche lütfen hakkında "
+    "merhaba tolong buat dong kak tentang bana bhaiya ek aur hindi par wala kar raha "
+)
 
 # Of its 97 languages, those that comments come in; the rest only draws misspelt English to it.
-_LIKELY = ["en", "es", "pt", "fr", "de", "it", "nl", "pl", "cs", "ro", "hu", "tr", "id", "ms", "vi", "sv", "da", "no", "fi", "tl", "sw"]
+_LIKELY = ["en", "es", "pt", "fr", "de", "it", "nl", "pl", "cs", "ro", "hu", "tr", "id", "ms", "sv", "da", "no", "fi"]
 
 
 def is_english(text: str) -> bool:

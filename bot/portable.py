@@ -42,9 +42,26 @@ _BARRED = re.compile(
     r"share it|buy|join|email|dm|but|however|although|because|cause|since|if|while|except|also)\b",
     _FLAGS,
 )
-_EVERYDAY = frozenset(
-    ["ah", "oh", "ha", "aw", "aww", "morning", "evening", "lovely", "thing", "poor", "telling", "told", "a", "about", "absolutely", "agree", "all", "always", "amazing", "and", "another", "any", "anytime", "appreciate", "appreciated", "appreciates", "are", "as", "asked", "asking", "at", "awesome", "be", "been", "being", "best", "big", "brilliant", "but", "by", "can", "channel", "cheers", "clear", "comment", "comments", "concise", "content", "cool", "could", "course", "day", "definitely", "did", "do", "enjoy", "enjoyed", "enjoying", "enjoys", "ever", "every", "everyone", "excellent", "explanation", "fair", "fantastic", "feedback", "find", "following", "for", "found", "fun", "funny", "get", "getting", "glad", "good", "got", "grateful", "great", "haha", "hahaha", "hah", "happy", "has", "have", "heard", "hear", "hearing", "heart", "hehe", "hello", "help", "helped", "helpful", "helps", "hey", "hi", "hope", "idea", "ideas", "i'm", "i've", "in", "informative", "input", "insight", "insightful", "inspiring", "interest", "interesting", "is", "it", "it's", "its", "i", "just", "kind", "kindness", "know", "learned", "learning", "learn", "like", "liked", "likes", "lol", "lots", "lot", "love", "loved", "lovely", "loving", "luck", "made", "make", "makes", "many", "mean", "means", "me", "message", "more", "most", "much", "my", "new", "nice", "no", "not", "observation", "of", "off", "oh", "on", "one", "our", "out", "part", "people", "perfect", "perspective", "pleased", "pleasure", "point", "positive", "post", "posts", "practical", "problem", "question", "questions", "quite", "really", "request", "resonated", "resonates", "rock", "say", "sharing", "series", "short", "simple", "smile", "so", "some", "someone", "something", "stopping", "stuff", "such", "suggestion", "suggestions", "suggesting", "super", "support", "supporting", "sure", "sweet", "take", "taking", "tell", "thank", "thanks", "that", "that's", "that’s", "the", "their", "them", "there", "these", "they", "thing", "this", "thought", "thoughts", "those", "time", "to", "today", "too", "truly", "tutorial", "understand", "up", "us", "useful", "valuable", "value", "very", "video", "videos", "wanted", "warm", "was", "watching", "watch", "way", "we", "well", "were", "what", "when", "with", "wonderful", "word", "words", "worked", "works", "world", "worth", "wow", "write", "writing", "wrote", "yay", "yeah", "yes", "yet", "you", "you'd", "you're", "you've", "your", "yours", "you’re", "i’m", "it’s", "made", "laugh", "cracked", "added", "adding", "thx", "ty", "again", "always", "article", "back", "day", "easy", "excited", "follow", "hard", "important", "incredibly", "honored", "honoured", "humbled", "keep", "kept", "lmao", "literally", "motivating", "motivates", "motivation", "myself", "nicely", "reading", "read", "site", "straightforward", "thorough", "thoughtful", "touched", "useful", "we're", "we’re", "week", "weekend", "awesome"]
-)
+_EVERYDAY_WORDS = """
+a about absolutely added adding again agree ah all always amazing and another any anytime appreciate appreciated
+appreciates are article as asked asking at aw awesome aww back be been being best big brilliant but by can channel
+cheers clear comment comments concise content cool could course cracked day definitely did do easy enjoy enjoyed
+enjoying enjoys evening ever every everyone excellent excited explanation fair fantastic feedback find follow
+following for found fun funny get getting glad good got grateful great ha hah haha hahaha happy hard has have hear
+heard hearing heart hehe hello help helped helpful helps hey hi honored honoured hope humbled i i'm i've idea ideas
+important in incredibly informative input insight insightful inspiring interest interesting is it it's its it’s i’m
+just keep kept kind kindness know laugh learn learned learning like liked likes literally lmao lol lot lots love loved
+lovely loving luck made make makes many me mean means message more morning most motivates motivating motivation much
+my myself new nice nicely no not observation of off oh on one our out part people perfect perspective pleased pleasure
+point poor positive post posts practical problem question questions quite read reading really request resonated
+resonates rock say series sharing short simple site smile so some someone something stopping straightforward stuff
+such suggesting suggestion suggestions super support supporting sure sweet take taking tell telling thank thanks that
+that's that’s the their them there these they thing this thorough those thought thoughtful thoughts thx time to today
+told too touched truly tutorial ty understand up us useful valuable value very video videos wanted warm was watch
+watching way we we're week weekend well were we’re what when with wonderful word words worked works world worth wow
+write writing wrote yay yeah yes yet you you'd you're you've your yours you’re
+"""
+_EVERYDAY = frozenset(_EVERYDAY_WORDS.split())
 _VOCATIVE = re.compile(
     r"^(?P<greeting>(?i:hi|hey|hello|dear)\b[ ,]*(?:(?!thank)[\w'’.-]+\s?){0,2}[,!.:]+\s*)|"
     r"^(?P<thanks>(?:thanks|thank you|cheers)(?: so much| a lot| again| a bunch)?),? (?!so\b|a\b|for\b|again\b|glad\b)(?P<name>[A-Z][\w'’-]+)(?P<mark>[,!.]|(?=\s*\W*$))",

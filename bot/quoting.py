@@ -1,5 +1,7 @@
 """The sentences of passages that answer a question best, word for word."""
 
+# ruff: noqa: E501 (patterns read better whole)
+
 import math
 import re
 from collections import Counter
@@ -157,6 +159,8 @@ def _choose(scored: list[Quote], vectors: NDArray[np.float32], most: int) -> lis
         if _LEANS.match(quote.text):
             previous = before.get((quote.passage.chunk_id, quote.place - 1))
             if previous is not None and previous not in chosen:
+                if _LEANS.match(previous.text):
+                    continue  # and that one on another: too much to bring along
                 needed.append(previous)
             elif previous is None and quote.place > 0 and chosen:
                 continue  # it leans on something that can't be quoted

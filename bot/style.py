@@ -1,8 +1,8 @@
 """Replies in the creator's own manner: past replies reduced to what is true of any comment, the one that fits chosen.
 
 A past reply to another comment may hold that viewer's name, a link, a number, a fact or a promise. Only its portable
-sentences are kept: thanks, gladness, an opening, laughter, made of everyday words. Which of them fits is told by intent,
-by what the comment praises (clear, helpful, short …), by length and by tone; the topic plays no part.
+sentences are kept: thanks, gladness, an opening, laughter, made of everyday words. Which of them fits is told by
+intent, by what the comment praises (clear, helpful, short …), by length and by tone; the topic plays no part.
 """
 
 import hashlib
@@ -23,7 +23,8 @@ NEVER_AGAIN = 5  # the latest drafts whose words aren't given again, where there
 
 
 _GLAD = re.compile(
-    r"(?P<opening>[A-Z][\w' ]{2,14}[,!.] )?(?P<clause>(?:I['’]m |so |really |very )*(?:[Gg]lad|[Hh]appy|[Pp]leased) [^.!,]+?)"
+    r"(?P<opening>[A-Z][\w' ]{2,14}[,!.] )?"
+    r"(?P<clause>(?:I['’]m |so |really |very )*(?:[Gg]lad|[Hh]appy|[Pp]leased) [^.!,]+?)"
     rf"(?P<end>\W*|\s*{EMOTICON.pattern})"
 )
 
@@ -63,7 +64,11 @@ class Style:
             if len(seen) >= POOL:
                 break
             body = without_signature(without_signature(pair.reply, theirs), signature)
-            kept = {label: text for label in ("thanks", "question", "suggestion", "joke", "remark") if (text := portable(body, label, phrases))}
+            kept = {
+                label: text
+                for label in ("thanks", "question", "suggestion", "joke", "remark")
+                if (text := portable(body, label, phrases))
+            }
             if not kept:
                 continue
             label = classifier.label(pair.comment)
@@ -152,8 +157,8 @@ def _fit(choice: Choice, comment: str, label: str) -> float | None:
 
 # A wish has words of praise in it ("good luck", "all the best"), and "Glad you liked it!" doesn't answer one.
 _WISHES = re.compile(
-    r"\b(?:good luck|(?:all|wish\w*(?: you)?) the (?:very )?best|best (?:wishes|of luck|energy|regards)|more power|happy (?:new year|birthday|holidays)|"
-    r"(?:greetings|love) from)\b",
+    r"\b(?:good luck|(?:all|wish\w*(?: you)?) the (?:very )?best|best (?:wishes|of luck|energy|regards)|more power|"
+    r"happy (?:new year|birthday|holidays)|(?:greetings|love) from)\b",
     re.IGNORECASE,
 )
 

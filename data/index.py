@@ -1,4 +1,4 @@
-"""The vector index: one Chroma collection a knowledge base, kept equal to the record and rebuilt from it when in doubt."""
+"""The vector index: a Chroma collection a knowledge base, kept equal to the record, rebuilt from it when in doubt."""
 
 import random
 import shutil
@@ -11,8 +11,8 @@ import numpy as np
 
 from data.store import Store, Vectors
 
-# Chroma's defaults (16, 100, 100) lose neighbours as a collection grows: benchmarks/results/retrieval.md has the agreement
-# with exact search at these.
+# Chroma's defaults (16, 100, 100) lose neighbours as a collection grows: benchmarks/results/retrieval.md has the
+# agreement with exact search at these.
 HNSW = {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": 200}
 BATCH = 2000  # chunks a call; Chroma refuses more than about 5,400
 SAMPLE = 32  # chunks whose own vector must find them at every start
@@ -27,7 +27,7 @@ class Index:
     """
 
     def __init__(self, store: Store, folder: Path, writable: bool) -> None:
-        """`folder` is Chroma's own. With `writable` the index is compared with the record, and repaired, on first use."""
+        """`folder` is Chroma's own. With `writable` it is compared with the record, and repaired, on first use."""
         self.store = store
         self.folder = folder
         self.writable = writable

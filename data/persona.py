@@ -30,10 +30,20 @@ INTENTS = (
 SHIPPED = "shawgpt"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
 _DASHES = "-–—‒―−~"
+_DASH = re.escape(_DASHES)
 EMOJI = re.compile("[\u2600-\u27bf\u2b50\u2b55\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff]")
 EMOTICON = re.compile(r"(?<!\w)[:;=]['-]?[)D(Pp](?!\w)|<3|\^\^")
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+
+
+@cache
+def _shipped_lists(field: str) -> dict[str, list[str]]:
+    import yaml
+
+    text = (files("data") / "personas" / f"{SHIPPED}.yaml").read_text(encoding="utf-8")
+    lists: dict[str, list[str]] = yaml.safe_load(text)[field]
+    return lists
 
 
 class Persona(BaseModel):
@@ -43,13 +53,13 @@ class Persona(BaseModel):
 
     name: Line  # shown to the user
     instructions: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000)]
-    signature: str = Field("", max_length=200)  # ends each reply, once; empty for none
-    scope: str = Field("", max_length=2000)  # what the persona answers about; empty for anything in its documents
+    signature: str = Field(default="", max_length=200)  # ends each reply, once; empty for none
+    scope: str = Field(default="", max_length=2000)  # what it answers about; empty for whatever its documents hold
     knowledge_base: Line = "default"
     responder: Line = "extractive"
-    replies: dict[str, list[Line]] = Field(default_factory=lambda: dict(_shipped_lists("replies")))
+    replies: dict[str, list[Line]] = Field(default_factory=lambda: _shipped_lists("replies"))
     """Neutral replies by intent, for when style memory has none that fits. For "question": openings of an answer."""
-    intents: dict[str, list[Line]] = Field(default_factory=lambda: dict(_shipped_lists("intents")))
+    intents: dict[str, list[Line]] = Field(default_factory=lambda: _shipped_lists("intents"))
     """Example comments by intent: a new comment's intent is that of the nearest ones."""
 
     @field_validator("signature")
@@ -149,7 +159,7 @@ def without_signature(reply: str, signature: str) -> str:
     if not signature:
         return reply
     words = re.escape(signature.lstrip(_DASHES).strip())
-    dash = rf"[{re.escape(_DASHES)}]+\s*" if signature[0] in _DASHES else ""
+    dash = rf"[{_DASH}]+\s*" if signature[0] in _DASHES else ""
     return re.sub(rf"\s*(?:(?<=\s)|^){dash}{words}\s*$", "", reply, flags=re.IGNORECASE).rstrip()
 
 
@@ -157,16 +167,13 @@ def _ending(reply: str) -> str:
     """What may be a signature: a short last line, or the words after a last dash."""
     lines = [line.strip() for line in reply.splitlines() if line.strip()]
     last = lines[-1]
-    dashed = re.search(
-        rf"(?:^|\s)([{re.escape(_DASHES)}]+\s?[^\s{re.escape(_DASHES)}][^.!?{re.escape(_DASHES)}]{{0,30}})$", last
-    )
-    if dashed:
+    if dashed := re.search(rf"(?:^|\s)([{_DASH}]+\s?[^\s{_DASH}][^.!?{_DASH}]{{0,30}})$", last):
         return dashed[1].strip()
     return last if len(lines) > 1 and len(last) <= 30 and len(last.split()) <= 4 else ""
 
 
 def _plain(ending: str) -> str:
-    return re.sub(rf"^[{re.escape(_DASHES)}]+\s*", "-", ending).rstrip(" .!").lower()
+    return re.sub(rf"^[{_DASH}]+\s*", "-", ending).rstrip(" .!").lower()
 
 
 def _describe(name: str, bodies: Sequence[str]) -> str:
@@ -195,8 +202,11 @@ def _describe(name: str, bodies: Sequence[str]) -> str:
 
 def _opening(body: str) -> str:
     """The first words up to a mark, without a name: "Hey Ana, thanks for…" and "Hey Tom!" both open with "Hey"."""
-    match = re.match(r"[A-Za-z’']+(?: [a-z’']+){0,4}", body)
-    return match[0] if match and len(match[0]) > 2 else ""
+    match = re.match(r"[A-Za-z’']+(?: [a-z’']+){0,2}", body)
+    return match[0] if match and match[0].split()[0].lower() not in _NO_OPENING else ""
+
+
+_NO_OPENING = frozenset({"i", "i'd", "i'm", "i’m", "it", "it's", "it’s", "you", "my", "the", "that", "in", "if", "a"})
 
 
 def _slug(name: str) -> str:
@@ -226,12 +236,3 @@ def _read(path: Path) -> Persona:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
-
-
-@cache
-def _shipped_lists(field: str) -> dict[str, list[str]]:
-    import yaml
-
-    text = (files("data") / "personas" / f"{SHIPPED}.yaml").read_text(encoding="utf-8")
-    lists: dict[str, list[str]] = yaml.safe_load(text)[field]
-    return lists

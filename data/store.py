@@ -138,7 +138,8 @@ class Store:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     kb_key, document.source, digest, document.kind, document.title, document.author, document.date,
-                    len(document.page_starts), json.dumps(document.page_labels), datetime.now(UTC).isoformat("T", "seconds"),
+                    len(document.page_starts), json.dumps(document.page_labels),
+                    datetime.now(UTC).isoformat("T", "seconds"),
                 ),
             )  # fmt: skip
             for position, (chunk_id, chunk) in enumerate(zip(ids, chunks, strict=True)):
@@ -225,12 +226,19 @@ class Store:
         """The `k` best chunks for an FTS5 expression, as (chunk id, BM25 ≥ 0, higher is better)."""
         fts = self._fts(kb)
         rows = self._all(
-            f"SELECT c.id, -f.rank AS score FROM (SELECT rowid, rank FROM {fts} WHERE {fts} MATCH ? ORDER BY rank LIMIT ?) f"
+            "SELECT c.id, -f.rank AS score FROM"
+            f" (SELECT rowid, rank FROM {fts} WHERE {fts} MATCH ? ORDER BY rank LIMIT ?) f"
             " JOIN chunks c ON c.key = f.rowid ORDER BY f.rank, c.id",
             match,
             k,
         )
         return [(row["id"], row["score"]) for row in rows]
+
+    def fts_count(self, kb: str, match: str) -> int:
+        """How many chunks an FTS5 expression matches."""
+        fts = self._fts(kb)
+        row = self._one(f"SELECT count(*) AS n FROM {fts} WHERE {fts} MATCH ?", match)
+        return int(row["n"]) if row else 0
 
     # -- inner
 

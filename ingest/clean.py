@@ -80,7 +80,7 @@ def join_pages(pages: Sequence[str]) -> Joined:
             glue = _glue(previous, line, width, blank) if pieces else ""
             if glue == "-":  # the last word goes on in this line
                 head, tail = pieces[-1].rpartition(" ")[2], line.split(" ", 1)[0]
-                if "-" not in _rejoin(head[:-1], tail, words)[len(head) - 1 :]:
+                if _rejoin(head[:-1], tail, words)[len(head) - 1] != "-":
                     pieces[-1] = pieces[-1][:-1]
                     length -= 1
                 glue = ""

@@ -9,20 +9,20 @@ from rag.lexical import words
 MAX_MERGED = 3  # chunks in a passage: more would bury the sentence that was found
 NEAR = 0.7  # of a passage's score: what a neighbour must have to be joined rather than shown on its own
 SHINGLE = 2  # words
-SAME = 0.95  # Jaccard similarity of shingles from which two chunks say the same: one word in a hundred differs
+SAME = 0.95  # Jaccard similarity of shingles from which two chunks say the same: in 150 words, two may differ
 
 
 def passages(ranked: Sequence[tuple[StoredChunk, float]], k: int) -> tuple[Passage, ...]:
     """The first `k` passages of `ranked` chunks (best first, with scores 0–1).
 
-    A chunk that repeats a better one, in the same document or another, is dropped. A chunk next to a better one of its
-    document is joined to it, if it is about as good: the passage has the better one's rank, score and chunk id, the
-    text of both in the document's order, and the pages of both.
+    A chunk that repeats a better one, title and heading included, is dropped, whichever document it is in. A chunk next
+    to a better one of its document is joined to it, if it is about as good: the passage has the better one's rank,
+    score and chunk id, the text of both in the document's order, and the pages of both.
     """
     groups: list[list[tuple[StoredChunk, float]]] = []  # the best chunk first
     seen: list[frozenset[str]] = []
     for chunk, score in ranked:
-        shingles = _shingles(chunk.text)
+        shingles = _shingles(chunk.embedded_text)  # with title and heading: each quarter's report may say the same
         if any(_same(shingles, other) for other in seen):
             continue
         group = next((g for g in groups if _joins(g, chunk, score)), None)

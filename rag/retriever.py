@@ -16,7 +16,7 @@ from rag.fusion import fuse
 from rag.lexical import coverage, match_any, terms
 from rag.passages import passages
 
-CANDIDATES = 100  # of each search; twice as many change no figure
+CANDIDATES = 50  # of each search; 100 and 200 change no figure (benchmarks/results/retrieval.md)
 
 
 class Encoder(Protocol):
@@ -88,11 +88,5 @@ class Retriever:
 
     def _weights(self, found: dict[str, str], total: int) -> dict[str, float]:
         """Inverse document frequency of each stem, as in BM25 (Robertson & Zaragoza 2009, with Lucene's 1 +)."""
-        counts = {stem: self._count(word) for stem, word in found.items()}
+        counts = {stem: self.store.fts_count(self.kb, match_any([word])) for stem, word in found.items()}
         return {stem: math.log(1 + (total - count + 0.5) / (count + 0.5)) for stem, count in counts.items()}
-
-    def _count(self, word: str) -> int:
-        """How many chunks hold `word`."""
-        fts = self.store._fts(self.kb)
-        row = self.store._one(f"SELECT count(*) AS n FROM {fts} WHERE {fts} MATCH ?", match_any([word]))
-        return int(row["n"]) if row else 0

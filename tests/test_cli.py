@@ -176,7 +176,7 @@ def test_help_loads_no_heavy_package():
     code = (
         "import sys; sys.argv = ['shawgpt', '--help']\nfrom bot.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "heavy = {'torch', 'transformers', 'chromadb', 'gradio', 'numpy', 'onnxruntime', 'langchain_core', 'trafilatura', 'pydantic'}\n"
+        "heavy = {'torch', 'transformers', 'chromadb', 'gradio', 'numpy', 'onnxruntime', 'pydantic'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

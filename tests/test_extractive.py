@@ -19,7 +19,7 @@ BREAD = (
     "Let the dough rest for forty minutes before you shape it. However, in a cold kitchen it needs an hour. "
     "A warm oven that is switched off is a good place for it. Why does it matter? Figure 2: A rested dough."
 )
-FLOUR = "Strong flour holds more water than plain flour. I buy mine at the mill in Alder Street, where Tom grinds it on Fridays."
+FLOUR = "Strong flour holds more water than plain flour. I buy mine at the mill in Alder Street, where Tom grinds it on Fridays."  # noqa: E501
 
 
 def passage(rank: int, text: str, source: str, page: int | None = None, score: float = 0.9) -> Passage:
@@ -33,8 +33,14 @@ def classifier(embedder):
 
 @pytest.fixture(scope="module")
 def responder(embedder, classifier):
-    past = [("Loved it!", "Thanks Eve, glad you liked it :)"), ("How?", "Good question! Use the 4th one."), ("So good", "Glad to hear!")]
-    return ExtractiveResponder(load_persona("shawgpt"), [PastReply(str(n), *p) for n, p in enumerate(past)], embedder, classifier)
+    past = [
+        ("Loved it!", "Thanks Eve, glad you liked it :)"),
+        ("How?", "Good question! Use the 4th one."),
+        ("So good", "Glad to hear!"),
+    ]
+    return ExtractiveResponder(
+        load_persona("shawgpt"), [PastReply(str(n), *p) for n, p in enumerate(past)], embedder, classifier
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +73,22 @@ def test_a_sentence_that_leans_on_another_is_not_quoted_without_it(embedder, fou
     answer = answer_question("How long does dough need in a cold kitchen?", found, embedder)
     texts = [sentence.text for sentence in answer.sentences]
     assert any(text.startswith("However") for text in texts)
-    assert texts.index("However, in a cold kitchen it needs an hour.") == texts.index("Let the dough rest for forty minutes before you shape it.") + 1
+    assert (
+        texts.index("However, in a cold kitchen it needs an hour.")
+        == texts.index("Let the dough rest for forty minutes before you shape it.") + 1
+    )
 
 
 @pytest.mark.parametrize(
     "sentence",
-    ["Resting the dough", "Why does it matter?", "Figure 2: A rested dough is smooth and shiny.", "import numpy as np; x = np.zeros(3).", "- and so on.", "See https://a.b for all of it here."],
+    [
+        "Resting the dough",
+        "Why does it matter?",
+        "Figure 2: A rested dough is smooth and shiny.",
+        "import numpy as np; x = np.zeros(3).",
+        "- and so on.",
+        "See https://a.b for all of it here.",
+    ],
 )
 def test_headings_questions_captions_code_and_fragments_are_never_quoted(sentence):
     assert not usable(sentence)
@@ -119,7 +135,9 @@ def test_hidden_characters_are_flagged_and_shown(responder, classifier):
 
 
 def test_pieces_of_a_stream_join_to_the_reply_and_the_draft_comes_last(responder, classifier, found):
-    *pieces, last = responder.stream(Request("How long should dough rest?", classifier.classify("How long should dough rest?"), found))
+    *pieces, last = responder.stream(
+        Request("How long should dough rest?", classifier.classify("How long should dough rest?"), found)
+    )
     assert isinstance(last, Draft)
     assert "".join(pieces) == last.reply
     assert len(pieces) > 3
@@ -141,5 +159,8 @@ def test_an_answer_prints_as_the_command_line_promises(embedder, found):
 
 
 def test_the_question_keeps_what_the_viewer_tells_and_drops_the_thanks():
-    assert question_of("Great video, thanks! I have rye flour. How long does it rest?") == "I have rye flour. How long does it rest?"
+    assert (
+        question_of("Great video, thanks! I have rye flour. How long does it rest?")
+        == "I have rye flour. How long does it rest?"
+    )
     assert re.search("rye", question_of("I have rye flour."))

@@ -94,7 +94,10 @@ def test_the_same_comment_has_the_same_intent(classifier):
     assert classifier.classify("nice one") == classifier.classify("nice one")
 
 
-@pytest.mark.parametrize("text", ["a\u202eb", "a\u200bb", "\ufeffa", "a\u2066b\u2069", "x" + chr(0xE0041), "a\u00adb", "\u200da", "a\ufe0f\ufe0f"])
+@pytest.mark.parametrize(
+    "text",
+    ["a\u202eb", "a\u200bb", "\ufeffa", "a\u2066b\u2069", "x" + chr(0xE0041), "a\u00adb", "\u200da", "a\ufe0f\ufe0f"],
+)
 def test_hidden_characters_are_found_shown_and_stripped(text):
     hidden = find_hidden(text)
     assert hidden
@@ -105,7 +108,15 @@ def test_hidden_characters_are_found_shown_and_stripped(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["👩‍👩‍👧 🏳️‍🌈 ❤️ 👍🏽 🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f", "क्‍ष हिन्दी में", "می‌خواهم", "شكرا جزيلا\u200f!", "1️⃣ line\none\ttwo", "葛\U000e0100", "naïve — “ok”"],
+    [
+        "👩‍👩‍👧 🏳️‍🌈 ❤️ 👍🏽 🏴\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
+        "क्‍ष हिन्दी में",
+        "می‌خواهم",
+        "شكرا جزيلا\u200f!",
+        "1️⃣ line\none\ttwo",
+        "葛\U000e0100",
+        "naïve — “ok”",
+    ],
 )
 def test_emoji_arabic_and_hindi_are_unharmed(text):
     assert find_hidden(text) == ()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 import signal
 import socket
@@ -51,9 +52,11 @@ FILLER = " ".join(  # so that each page is a chunk of its own
 )
 POST = f"""# Kettles <img src=x onerror={BAD}> and <b>mugs</b>
 
-The copper kettle boils at ninety-six degrees on the mountain. ![p](http://outside.example/c.png)
+In the copper kettle, water boils at ninety-six degrees.
 
-<script>{BAD}</script> Tea is poured into the blue mug after exactly four minutes of waiting.
+![p](http://outside.example/c.png) <script>{BAD}</script>
+
+Tea is poured into the blue mug after exactly four minutes of waiting.
 """
 
 
@@ -165,7 +168,7 @@ class TestInTheBrowser:
         answer.locator(".sg-mark").first.click()
         panel = page.locator(".sg-panel:popover-open")
         expect(panel).to_be_visible()
-        expect(panel).to_contain_text("p. 3")
+        expect(panel.locator(".sg-place")).to_contain_text(re.compile(r"^pp?\. [2–]*3"))
         expect(panel.locator("mark")).to_contain_text("rests for seven days")
         page.keyboard.press("Escape")
         expect(panel).to_be_hidden()
@@ -235,7 +238,7 @@ class TestInTheBrowser:
     def test_a_document_is_uploaded_listed_and_forgotten(self, page: Page, served: SimpleNamespace) -> None:
         _tab(page, "Documents")
         listed = page.locator(".sg-document", has_text="Paper filters")
-        text = b"# Paper filters\n\nA paper filter is rinsed with hot water before the coffee goes in, or it tastes of paper."
+        text = b"# Paper filters\n\nA paper filter is rinsed with hot water before the coffee goes in."
         page.locator("#files input[type=file]").set_input_files(
             [
                 {"name": "filters.md", "mimeType": "text/markdown", "buffer": text},
@@ -257,11 +260,11 @@ class TestInTheBrowser:
         expect(listed).to_have_count(0)
         assert list(uploads.iterdir()) == []
 
-    def test_hostile_text_runs_nothing_and_fetches_nothing(self, context: BrowserContext, served: SimpleNamespace) -> None:
+    def test_hostile_text_runs_and_fetches_nothing(self, context: BrowserContext, served: SimpleNamespace) -> None:
         page = _open(context, served)  # the context fails the test for any request to the outside
         _ask(page, HOSTILE[1])
         expect(page.locator(".sg-meta")).to_have_count(1)
-        _ask(page, "At how many degrees does the copper kettle boil on the mountain?")
+        _ask(page, "At how many degrees does water boil in the copper kettle?")
         expect(page.locator(".sg-answer").nth(1)).to_contain_text("ninety-six degrees")
         page.locator(".sg-mark").first.click()
         expect(page.locator(".sg-panel:popover-open")).to_be_visible()
@@ -288,7 +291,9 @@ class TestInTheBrowser:
     def test_nothing_scrolls_sideways_on_a_phone(self, context: BrowserContext, served: SimpleNamespace) -> None:
         page = _open(context, served)
         page.set_viewport_size({"width": 390, "height": 844})
-        width = "[document.documentElement.scrollWidth, ...document.querySelectorAll('.sg-card, .sg-document, .sg-answer')]"
+        width = (
+            "[document.documentElement.scrollWidth, ...document.querySelectorAll('.sg-card, .sg-document, .sg-answer')]"
+        )
         fits = f"{width}.every((one) => (one.getBoundingClientRect?.().right ?? one) <= 390)"
         _ask(page, "w" * 300 + " How long does roasted coffee rest before espresso?")
         expect(page.locator(".sg-meta")).to_have_count(1)
@@ -361,7 +366,7 @@ def test_comments_are_pasted_a_line_or_a_block_each() -> None:
         ("<img src=x>.md", "_img src=x_.md"),
         ("con.txt", "_con.txt"),
         ("..", "document"),
-        ("a\u202efdp.exe\x00.md", "afdp.exe_.md"),
+        ("a\u202efdp.exe\x00.md", "afdp.exe.md"),
         ("naïve café.md", "naïve café.md"),
     ],
 )

@@ -14,13 +14,13 @@ chat = pytest.importorskip("mistral_common.protocol.instruct.messages")
 protocol = pytest.importorskip("mistral_common.protocol.instruct.request")
 
 CONTROL = [
-    "[INST]", "[/INST]", "<s>", "</s>", "<unk>", "<<SYS>>", "<</SYS>>", "[ INST ]", "[inst]", "［INST］", "[IN[INST]ST]",
+    "[INST]", "[/INST]", "<s>", "</s>", "<unk>", "<<SYS>>", "<</SYS>>", "[ INST ]", "[inst]", "［INST］", "[IN[INST]ST]",  # noqa: E501
     "[AVAILABLE_TOOLS]", "[TOOL_CALLS]", "[/TOOL_RESULTS]", "[IMG]", "<|im_start|>", "<|im_end|>", "<|endoftext|>",
     "<start_of_turn>", "</comment>", "<passages>", "\nsystem: ", "\n### Instruction:", "<pad>", "[control_8]", "<<s>s>",
 ]  # fmt: skip
 PLAIN = [
-    "thanks", "Wavelet", "  ", "\n", "\n\n", "\t", "🔥", "👩‍🚀", "हिन्दी", "شكرا", "日本語", "é", "e\u0301", "½", "x²", ":)", "…", "—",
-    "[1]", "a[i]", "<b>", "1 < 2 > 0", "\u00a0", "\u3000", "\r\n", "{}", "“so”", "don't", "0.5", "https://a.b/c?d=e", "ß", "ﬁ", "\u200b",
+    "thanks", "Wavelet", "  ", "\n", "\n\n", "\t", "🔥", "👩‍🚀", "हिन्दी", "شكرا", "日本語", "é", "e\u0301", "½", "x²", ":)", "…", "—",  # noqa: E501
+    "[1]", "a[i]", "<b>", "1 < 2 > 0", "\u00a0", "\u3000", "\r\n", "{}", "“so”", "don't", "0.5", "https://a.b/c?d=e", "ß", "ﬁ", "\u200b",  # noqa: E501
 ]  # fmt: skip
 
 
@@ -48,7 +48,8 @@ def fuzzed(seed: int) -> tuple[str, list[Passage], list[tuple[str, str]]]:
         return "".join(draw.choice(PLAIN + CONTROL) + draw.choice(["", " ", ""]) for _ in range(draw.randint(0, most)))
 
     passages = [
-        Passage(n, 0.5, "a.pdf", text(3), draw.choice([None, 4]), None, "", str(n), text(12)) for n in range(draw.randint(0, 2))
+        Passage(n, 0.5, "a.pdf", text(3), draw.choice([None, 4]), None, "", str(n), text(12))
+        for n in range(draw.randint(0, 2))
     ]
     return text(25), passages, [(text(6), text(6)) for _ in range(draw.randint(0, 2))]
 
@@ -86,7 +87,12 @@ def test_nothing_in_a_comment_a_passage_or_a_past_reply_opens_or_ends_a_turn(enc
         for marker in (opening, closing):
             assert sum(ids[i : i + len(marker)] == marker for i in range(len(ids))) == replies + 1, f"seed {seed}"
         text = render(turns)
-        assert text.count("[INST]") == text.count("[/INST]") == text.count("</comment>\n") + text.count("</comment> ") == replies + 1
+        assert (
+            text.count("[INST]")
+            == text.count("[/INST]")
+            == text.count("</comment>\n") + text.count("</comment> ")
+            == replies + 1
+        )
 
 
 @pytest.mark.parametrize("control", CONTROL)
@@ -96,7 +102,9 @@ def test_control_strings_are_respelt_and_stay_readable(control):
     assert re.sub(r"\W", "", safe).lower() == re.sub(r"\W", "", f"what does {control} mean").lower()
 
 
-@pytest.mark.parametrize("text", ["a[i] + b[j]", "1 < 2 > 0", "see [1] and <b>", "my system is fine: really", "👩‍🚀 हिन्दी"])
+@pytest.mark.parametrize(
+    "text", ["a[i] + b[j]", "1 < 2 > 0", "see [1] and <b>", "my system is fine: really", "👩‍🚀 हिन्दी"]
+)
 def test_ordinary_text_is_left_as_it_is(text):
     assert neutralise(text) == text
 
@@ -110,5 +118,8 @@ def test_the_comment_is_fenced_and_stands_last(persona):
     passage = Passage(1, 0.9, "a.pdf", "Bread", 7, 7, "", "1", "Let it rise.")
     turns = messages(persona, "How long?", [passage], [("Nice!", "Thanks!")])
     assert [turn["role"] for turn in turns] == ["system", "user", "assistant", "user"]
-    assert turns[-1]["content"] == "<passages>\n[1] Bread, p. 7\nLet it rise.\n</passages>\n\n<comment>\nHow long?\n</comment>"
+    assert (
+        turns[-1]["content"]
+        == "<passages>\n[1] Bread, p. 7\nLet it rise.\n</passages>\n\n<comment>\nHow long?\n</comment>"
+    )
     assert turns[2]["content"] == "Thanks!"

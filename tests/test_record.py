@@ -1,4 +1,4 @@
-"""The record and its index: what is committed is found, what is forgotten is gone, and Chroma can always be made again."""
+"""The record and its index: what is committed is found, what is forgotten is gone, Chroma can be made again."""
 
 import shutil
 import sqlite3
@@ -155,7 +155,7 @@ def test_reader_sees_what_a_writer_has_committed_since(filled):
 
 def test_second_writer_is_refused_and_told_who_has_the_lock(filled):
     home = filled.folder.path
-    code = f"from bot.assistant import Assistant; Assistant({str(home)!r} and __import__('pathlib').Path({str(home)!r}), 'ingest', writing=True)"
+    code = f"from pathlib import Path\nfrom bot.assistant import Assistant\nAssistant(Path({str(home)!r}), 'x', writing=True)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 1
     assert "in use by `shawgpt test` (process" in run.stderr

@@ -1,6 +1,7 @@
 """Search through its public functions, with a real record, a real vector index and the real embedding model."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -255,3 +256,11 @@ def test_the_retriever_works_in_a_langchain_chain(retriever: Retriever) -> None:
     assert set(first) == {"source", "title", "page_start", "page_end", "heading", "chunk_id", "score"}
     assert first["source"] == "bread"
     assert first["score"] >= second["score"]
+
+
+def test_the_same_words_under_another_title_are_another_passage() -> None:
+    text = prose("word")
+    second, third = stored("b", 0, text), stored("c", 0, text)
+    titled = replace(second, embedded_text=f"Report of the second quarter of the year 2023\n{text}")
+    found = passages([(stored("a", 0, text), 0.9), (titled, 0.8), (third, 0.7)], 5)
+    assert [p.source for p in found] == ["a", "b"]

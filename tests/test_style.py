@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,9 +34,13 @@ class Labels:
         return known.get(comment, "thanks")
 
 
+def made() -> Style:
+    return Style([PastReply(str(n), c, r) for n, (c, r) in enumerate(PAST)], Labels(), load_persona("shawgpt").replies)
+
+
 @pytest.fixture
 def style():
-    return Style([PastReply(str(n), c, r) for n, (c, r) in enumerate(PAST)], Labels(), load_persona("shawgpt").replies)
+    return made()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +68,9 @@ def test_only_what_is_true_of_any_comment_is_carried_over(reply, label, kept):
 def test_no_name_link_number_or_promise_comes_along(style):
     said = []
     for number in range(40):
-        said.append(style.choose("thanks", f"Great clear helpful video number {number}, thank you so much!", said[-10:]))
+        said.append(
+            style.choose("thanks", f"Great clear helpful video number {number}, thank you so much!", said[-10:])
+        )
     everything = " ".join(said)
     assert not re.search(r"https?:|\d|@|Priya|Moreau|PyCon|Kubernetes|Friday|list", everything)
 
@@ -93,19 +100,23 @@ def test_without_memory_the_personas_own_replies_serve_and_vary():
 
 
 def test_a_signature_in_past_replies_is_not_carried_over():
-    past = [PastReply(str(n), f"Great {n}", f"{text} –Bea") for n, text in enumerate(["Thank you!", "Glad you liked it!", "Cheers, glad to hear!"])]
+    past = [
+        PastReply(str(n), f"Great {n}", f"{text} –Bea")
+        for n, text in enumerate(["Thank you!", "Glad you liked it!", "Cheers, glad to hear!"])
+    ]
     style = Style(past, Labels(), {}, "-Other")
     assert all("Bea" not in style.choose("thanks", f"Great video {n}") for n in range(10))
 
 
 def test_the_choice_is_the_same_in_another_process(style):
     comment = "What a great video, thank you"
-    code = (
-        "from tests_style import Labels, PAST; from bot.style import Style; from data.style_memory import PastReply;"
-        "from data.persona import load_persona;"
-        "style = Style([PastReply(str(n), c, r) for n, (c, r) in enumerate(PAST)], Labels(), load_persona('shawgpt').replies);"
-        f"print(style.choose('thanks', {comment!r}))"
-    )
-    code = f"import importlib.util, sys; spec = importlib.util.spec_from_file_location('tests_style', {__file__!r}); module = importlib.util.module_from_spec(spec); sys.modules['tests_style'] = module; spec.loader.exec_module(module)\n{code}"
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "77", "PYTHONPATH": "."})
+    code = f"""
+import importlib.util
+spec = importlib.util.spec_from_file_location("same", {__file__!r})
+same = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(same)
+print(same.made().choose("thanks", {comment!r}))
+"""
+    environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": str(Path(__file__).parent.parent)}
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert other.stdout.strip() == style.choose("thanks", comment)

@@ -52,6 +52,7 @@ def serve(assistant: Assistant, host: str = "127.0.0.1", port: int = 7860, auth:
             _wait()
         finally:
             demo.close(verbose=False)
+            desk.close()
         print("stopped; everything is saved", flush=True)
 
 

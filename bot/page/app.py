@@ -30,11 +30,14 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
                 desk.knowledge_bases(), value=assistant.kb, label="Knowledge base", elem_id="kb", scale=0,
                 min_width=180, filterable=False,
             )  # fmt: skip
+        # The browser remembers which batch it had open; what is in it lies in the database. Outside the tabs: Gradio
+        # reads the browser's memory when it draws a component, and it draws a tab's when the tab is first shown.
+        open_batch = gr.BrowserState("", storage_key="shawgpt-batch", secret="shawgpt")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Ask", id="ask"):
                 ask_tab(desk, kb)
             with gr.Tab("Replies", id="replies"):
-                replies_tab(desk, kb, demo)
+                replies_tab(desk, kb, open_batch, demo)
             with gr.Tab("Documents", id="documents"):
                 documents_tab(desk, kb)
     return demo, desk

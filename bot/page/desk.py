@@ -1,13 +1,16 @@
-"""What the tabs share: the assistant, a view of it for each persona and knowledge base, and its warming up."""
+"""What the tabs share: the assistant, a view of it for each persona and knowledge base, and work in the background."""
 
 import copy
 import threading
+from collections.abc import Callable
 
 from bot.assistant import Assistant
 from bot.drafts_log import DraftLog
 from bot.page.uploads import Uploads
 from data.errors import ShawGPTError
 from data.persona import Persona, list_personas
+
+PATIENCE = 20  # seconds that the end of the server waits for a document in the making
 
 
 class Desk:
@@ -19,6 +22,9 @@ class Desk:
         self.log = DraftLog(assistant.database)
         self.uploads = Uploads(assistant.folder.path)
         self.stopping: set[str] = set()  # batches whose drafting is to end
+        self.writing = threading.Lock()  # held while documents come or go
+        self.closing = threading.Event()  # set when the server stops: work in the background ends soon
+        self._workers: list[threading.Thread] = []
         self._views: dict[tuple[str, str], Assistant] = {}
         self._lock = threading.Lock()
 
@@ -46,7 +52,19 @@ class Desk:
 
     def warm_up(self) -> None:
         """Load the models in the background, so that the first question doesn't wait for them."""
-        threading.Thread(target=self._warm, name="warm-up", daemon=True).start()
+        self.work(self._warm)
+
+    def work(self, target: Callable[[], None]) -> None:
+        """Run `target` in a thread that `close` waits for."""
+        self._workers = [worker for worker in self._workers if worker.is_alive()]
+        self._workers.append(threading.Thread(target=target, daemon=True))
+        self._workers[-1].start()
+
+    def close(self) -> None:
+        """Wait until the background is quiet: a model at work when Python ends would take the process down with it."""
+        self.closing.set()
+        for worker in self._workers:
+            worker.join(PATIENCE)
 
     def _warm(self) -> None:
         try:

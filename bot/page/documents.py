@@ -11,12 +11,12 @@ import gradio as gr
 
 from bot.page.citations import attribute, file_name, text_html
 from bot.page.desk import Desk
-from data.errors import NotFound, ShawGPTError
+from data.errors import BadInput, NotFound, ShawGPTError
 from data.store import Source
 from ingest.kinds import SUFFIXES
 
 if TYPE_CHECKING:
-    from ingest.pipeline import Entry, Report
+    from ingest.pipeline import Entry
 
 # "Forget" asks first, in place; only the second button sends anything.
 SCRIPT = """
@@ -58,75 +58,84 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
     def forgetting(kb_name: str, event: gr.EventData) -> tuple[str, str]:
         source = str(event.source)
         try:
-            desk.view(desk.persona, kb_name).forget([source], kb_name)
+            with desk.writing:
+                desk.view(desk.persona, kb_name).forget([source], kb_name)
+                desk.uploads.forget(kb_name, source)
         except NotFound:
             return _note("warn", "That document was gone already."), document_list(desk, kb_name)
         except ShawGPTError as error:
             return _note("bad", str(error)), document_list(desk, kb_name)
-        desk.uploads.forget(kb_name, source)
         return _note("good", f"Forgot {file_name(source)}."), document_list(desk, kb_name)
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    writing: dict[str, Any] = {
-        "concurrency_id": "writing",
-        "concurrency_limit": 1,
-    }  # one writer at a time; the others wait their turn
-    gr.on([add.click, url.submit], adding, [files, url, kb], [outcome, listed, files, url, add], **quiet, **writing)
-    listed.delete(forgetting, [kb], [outcome, listed], **quiet, **writing)
+    gr.on([add.click, url.submit], adding, [files, url, kb], [outcome, listed, files, url, add], **quiet)
+    listed.delete(forgetting, [kb], [outcome, listed], **quiet)
     kb.change(lambda name: ("", document_list(desk, name)), [kb], [outcome, listed], **quiet)
     return listed
 
 
 def ingest(desk: Desk, kb: str, files: Sequence[Path], url: str) -> Iterator[str]:
-    """Add the files and the address; yields what to show while it goes on, and the table of outcomes last."""
+    """Add the files and the address; yields what to show while it goes on, and the table of outcomes last.
+
+    The work is done in the background: it is finished also where the page is closed meanwhile.
+    """
     if not files and not url:
         yield _note("warn", "Choose files or give a web address first.")
         return
     if url and "://" not in url:
         url = f"https://{url}"
-    from ingest.pipeline import Report
-
-    kept = desk.uploads.keep(kb, files)
-    news: queue.SimpleQueue[int | Entry | Report | Exception] = queue.SimpleQueue()
-    worker = threading.Thread(
-        target=_work, args=(desk, kb, [*map(str, kept), *([url] if url else [])], news), daemon=True
-    )
-    worker.start()
-    entries: list[Entry] = []
-    total: int | None = None
+    news = _News(desk.closing)
+    desk.work(lambda: _work(desk, kb, files, [url] if url else [], news))
     yield _progress(0, None)
-    while not isinstance(item := news.get(), Report | Exception):
-        if isinstance(item, int):
-            total = item
-        else:
-            entries.append(item)
-        yield _progress(len(entries), total)
-    refused = {entry.source for entry in entries if entry.outcome in ("empty", "rejected")}
-    done = {entry.source for entry in entries}
-    for copy, earlier in kept.items():
-        desk.uploads.settle(copy, earlier, str(copy) in done - refused)
-    trouble = _note("bad", str(item)) if isinstance(item, Exception) else ""
-    yield trouble + (_table(entries) if entries else "")
+    while (trouble := news.wait()) is None:
+        yield _progress(len(news.entries), news.total)
+    yield (_note("bad", trouble) if trouble else "") + (_table(news.entries) if news.entries else "")
 
 
-class _Follower:
-    """Hands an ingest's progress on to the thread that shows it."""
+class _News:
+    """An ingest's progress, handed from the thread that works to the one that shows it."""
 
-    def __init__(self, news: "queue.SimpleQueue[int | Entry | Report | Exception]") -> None:
-        self._news = news
+    def __init__(self, closing: threading.Event) -> None:
+        self.entries: list[Entry] = []
+        self.total: int | None = None  # documents to look at, None until known
+        self._closing = closing
+        self._ticks: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def wait(self) -> str | None:
+        """None when something has happened; at the end what went wrong, or ""."""
+        return self._ticks.get()
 
     def start(self, total: int) -> None:
-        self._news.put(total)
+        self.total = total
+        self._ticks.put(None)
 
     def __call__(self, entry: "Entry") -> None:
-        self._news.put(entry)
+        self.entries.append(entry)
+        self._ticks.put(None)
+        if self._closing.is_set():  # what has been named is in the record; the rest is for another day
+            raise BadInput("the server was stopped")
+
+    def end(self, trouble: str) -> None:
+        self._ticks.put(trouble)
 
 
-def _work(desk: Desk, kb: str, what: list[str], news: "queue.SimpleQueue[int | Entry | Report | Exception]") -> None:
+def _work(desk: Desk, kb: str, files: Sequence[Path], urls: list[str], news: _News) -> None:
+    trouble = ""
     try:
-        news.put(desk.view(desk.persona, kb).ingest(what, kb, None, _Follower(news)))
+        with desk.writing:
+            kept = desk.uploads.keep(kb, files)
+            try:
+                desk.view(desk.persona, kb).ingest([*map(str, kept), *urls], kb, None, news)
+            finally:
+                # Cut short, an ingest may have taken documents it had no time to name: their copies stay.
+                refused = {entry.source for entry in news.entries if entry.outcome in ("empty", "rejected")}
+                for copy, earlier in kept.items():
+                    desk.uploads.settle(copy, earlier, bool(news.entries) and str(copy) not in refused)
+    except ShawGPTError as error:
+        trouble = str(error)
     except Exception as error:  # shown on the page: the thread has nobody else to tell
-        news.put(error if isinstance(error, ShawGPTError) else RuntimeError(f"{type(error).__name__}: {error}"))
+        trouble = f"{type(error).__name__}: {error}"
+    news.end(trouble)
 
 
 def document_list(desk: Desk, kb: str) -> str:

@@ -56,17 +56,19 @@ function count() {
   none.hidden = cards.size === 0 || visible > 0;
 }
 
+// Gradio's client answers with nothing, rather than an error, where the server is gone: so only a "yes" counts.
+async function ask(name, data) {
+  const answer = await server[name](data).catch(() => null);
+  return answer ?? {error: 'the server does not answer'};
+}
+
 async function save(card, inBatch) {
   const row = Number(card.dataset.row);
   const text = card.querySelector('textarea').value;
   const said = card.querySelector('.sg-saved');
   waiting.delete(row);
-  let problem = '';
-  try {
-    problem = (await server.save({batch: inBatch, row, text}))?.error ?? '';
-  } catch (error) {
-    problem = 'the server does not answer';
-  }
+  const answer = await ask('save', {batch: inBatch, row, text});
+  const problem = answer.saved ? '' : (answer.error ?? 'the server refused it');
   card.classList.toggle('sg-unsaved', Boolean(problem));
   if (problem) {
     said.textContent = `Not saved: ${problem}. Trying again…`;
@@ -107,9 +109,9 @@ element.addEventListener('click', async (event) => {
     setTimeout(() => (button.textContent = 'Copy'), 1500);
   } else if (button.classList.contains('sg-download')) {
     await flush();
-    const {csv, error} = await server.download({batch});
-    button.textContent = error ?? 'Download CSV';
-    if (error) return;
+    const {csv, error} = await ask('download', {batch});
+    button.textContent = csv === undefined ? `Not downloaded: ${error}` : 'Download CSV';
+    if (csv === undefined) return;
     const link = document.createElement('a');
     link.href = URL.createObjectURL(new Blob([csv], {type: 'text/csv;charset=utf-8'}));
     link.download = 'replies.csv';

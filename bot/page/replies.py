@@ -26,10 +26,8 @@ DETECT = "Detect"
 Shown = dict[Any, Any]  # component → its new value, as Gradio takes it
 
 
-def replies_tab(desk: Desk, kb: gr.Dropdown, demo: gr.Blocks) -> None:
-    """Build the tab; `kb` is the selector in the header."""
-    # The browser remembers which batch it had open; what is in it lies in the database.
-    open_batch = gr.BrowserState("", storage_key="shawgpt-batch", secret="shawgpt")
+def replies_tab(desk: Desk, kb: gr.Dropdown, open_batch: gr.BrowserState, demo: gr.Blocks) -> None:
+    """Build the tab; `kb` is the selector in the header, `open_batch` the id of the batch this browser has open."""
     with gr.Row(elem_id="comments-in"):
         with gr.Column(scale=3, min_width=280):
             pasted = gr.Textbox(
@@ -177,12 +175,12 @@ def cards_value(log: DraftLog, batch: str) -> dict[str, Any]:
 def _server_functions(log: DraftLog) -> tuple[Any, ...]:
     """What the script in the page calls. Each is refused without the batch's id, which can't be guessed."""
 
-    def save(data: dict[str, Any]) -> dict[str, str]:
+    def save(data: dict[str, Any]) -> dict[str, Any]:
         try:
             log.edit(str(data["batch"]), int(data["row"]), str(data["text"])[:LONGEST])
         except ShawGPTError as error:
             return {"error": str(error)}
-        return {}
+        return {"saved": True}
 
     def download(data: dict[str, Any]) -> dict[str, str]:
         try:

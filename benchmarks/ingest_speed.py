@@ -1,9 +1,9 @@
 """Ingest against the LangChain tutorial's pipeline, in one run: pages a second, memory, and ingesting again.
 
-    python benchmarks/ingest.py FOLDER_OF_PDFS [--repeats 3]
+    python -m benchmarks.ingest_speed FOLDER_OF_PDFS [--repeats 3]
 
-The tutorial: pypdf pages → RecursiveCharacterTextSplitter(1000, 200) → all-MiniLM-L6-v2 in fp32 → Chroma. Each side runs
-in a process of its own, with all cores, alternately; times are from the start of the process to its end.
+The tutorial: pypdf pages → RecursiveCharacterTextSplitter(1000, 200) → all-MiniLM-L6-v2 in fp32 → Chroma. Each
+side runs in a process of its own, with all cores, alternately; times are from the start of the process to its end.
 """
 
 import argparse
@@ -15,9 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
+
+from benchmarks.machine import described
 
 RESULTS = Path(__file__).parent / "results" / "ingest.md"
 
@@ -88,7 +88,14 @@ def main() -> None:
     for _ in range(options.repeats):
         home = Path(tempfile.mkdtemp())
         ours = [*shawgpt, "--home", str(home / "ours"), "ingest", str(options.folder), "--json"]
-        theirs = [sys.executable, __file__, str(options.folder), "--tutorial-home", str(home / "theirs")]
+        theirs = [
+            sys.executable,
+            "-m",
+            "benchmarks.ingest_speed",
+            str(options.folder),
+            "--tutorial-home",
+            str(home / "theirs"),
+        ]
         runs["tutorial"].append(measure(theirs, environment))
         runs["first"].append(measure(ours, environment))
         runs["again"].append(measure(ours, environment))
@@ -99,9 +106,8 @@ def main() -> None:
     lines = [
         f"# Ingest, {pages} pages of {options.folder.name}",
         "",
-        f"{date.today()}, {cpu()}, {os.process_cpu_count() if hasattr(os, 'process_cpu_count') else os.cpu_count()} cores;"
-        f" median of {options.repeats} whole processes each, alternating."
-        f" chromadb {version('chromadb')}, pypdf {version('pypdf')}, onnxruntime {version('onnxruntime')}, torch {version('torch')}.",
+        described("chromadb", "pypdf", "onnxruntime", "torch")
+        + f"; median of {options.repeats} whole processes each, alternating.",
         "",
         "| | seconds | pages/s | chunks | peak MiB | against the tutorial |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -114,20 +120,13 @@ def main() -> None:
         ratio = seconds["tutorial"] / seconds[name]
         chunks = f"{runs[name][0]['chunks']:.0f}" if name != "again" else "unchanged"
         lines.append(
-            f"| {label} | {seconds[name]:.2f} | {pages / seconds[name]:.1f} | {chunks} | {memory[name]:.0f} | {ratio:.2f}× |"
+            f"| {label} | {seconds[name]:.2f} | {pages / seconds[name]:.1f} | {chunks} | {memory[name]:.0f} |"
+            f" {ratio:.2f}× |"
         )
     lines += ["", f"Ingest again is {seconds['first'] / seconds['again']:.0f}× faster than the first time.", ""]
     print("\n".join(lines))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text("\n".join(lines))
-
-
-def cpu() -> str:
-    """The processor's name as the system gives it."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return "unknown processor"
 
 
 if __name__ == "__main__":
