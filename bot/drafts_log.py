@@ -27,6 +27,11 @@ class BatchInfo:
     rows: int
     waiting: int  # rows not drafted yet
 
+    @property
+    def begun(self) -> datetime:
+        """When, in the server's time zone."""
+        return datetime.strptime(self.id[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC).astimezone()
+
 
 @dataclass(frozen=True)
 class LoggedDraft:

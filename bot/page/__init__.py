@@ -32,8 +32,8 @@ def serve(assistant: Assistant, host: str = "127.0.0.1", port: int = 7860, auth:
     # files, is an empty one. Telemetry is switched off before Gradio is imported: it reads the switch then.
     with tempfile.TemporaryDirectory(prefix="shawgpt-") as scratch, contextlib.chdir(_empty_folder(scratch)):
         os.environ |= {
-            "GRADIO_TEMP_DIR": str(Path(scratch) / "uploads"), "GRADIO_ANALYTICS_ENABLED": "False",
-            "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1",
+            "GRADIO_TEMP_DIR": str(Path(scratch) / "uploads"), "GRADIO_ALLOWED_PATHS": "",
+            "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1",
         }  # fmt: skip
         from bot.page.app import build
         from bot.page.theme import css, theme
@@ -45,7 +45,7 @@ def serve(assistant: Assistant, host: str = "127.0.0.1", port: int = 7860, auth:
             server_name=host, server_port=port, auth=login, share=False, quiet=True, prevent_thread_lock=True,
             allowed_paths=[], blocked_paths=[str(home)], max_file_size=UPLOAD_LIMIT, strict_cors=True, ssr_mode=False,
             pwa=False, mcp_server=False, enable_monitoring=False, run_history=False, footer_links=[], show_error=False,
-            theme=theme(), css=css(),
+            theme=theme(), css=css(), favicon_path=str(Path(__file__).with_name("favicon.svg")),
         )  # fmt: skip
         print(f"ShawGPT is at {url} (Ctrl-C stops it)", flush=True)
         try:

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from bot.assistant import Assistant
-from bot.page.ask import ask_tab
+from bot.page.ask import ask_tab, nothing_asked
 from bot.page.citations import attribute, text_html
 from bot.page.desk import Desk
 from bot.page.documents import documents_tab
@@ -35,11 +35,16 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
         open_batch = gr.BrowserState("", storage_key="shawgpt-batch", secret="shawgpt")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Ask", id="ask"):
-                ask_tab(desk, kb)
+                turns, talk = ask_tab(desk, kb)
             with gr.Tab("Replies", id="replies"):
                 replies_tab(desk, kb, open_batch, demo)
             with gr.Tab("Documents", id="documents"):
-                documents_tab(desk, kb)
+                listed = documents_tab(desk, kb)
+        # The first document makes "No documents yet" untrue in the other tab.
+        listed.change(
+            lambda name, before: gr.skip() if before else nothing_asked(desk, name), [kb, turns], [talk],
+            show_progress="hidden", api_visibility="private",
+        )  # fmt: skip
     return demo, desk
 
 

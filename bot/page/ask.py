@@ -42,11 +42,15 @@ class Turn:
     shown: int = 0  # sentences of the answer that are on the page already
 
 
-def ask_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
-    """Build the tab; `kb` is the selector in the header. Returns the conversation."""
+def ask_tab(desk: Desk, kb: gr.Dropdown) -> tuple[gr.State, gr.HTML]:
+    """Build the tab; `kb` is the selector in the header. Returns the turns, and the conversation that shows them."""
     turns = gr.State([])
     talk = gr.HTML(
-        _empty(desk, desk.assistant.kb), elem_id="talk", js_on_load=SCRIPT, apply_default_css=False, padding=False
+        nothing_asked(desk, desk.assistant.kb),
+        elem_id="talk",
+        js_on_load=SCRIPT,
+        apply_default_css=False,
+        padding=False,
     )
     with gr.Row(elem_id="composer"):
         box = gr.Textbox(
@@ -70,10 +74,10 @@ def ask_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     gr.on([box.submit], ask, [box, kb, turns], outputs, **quiet)
     talk.select(example, [kb, turns], outputs, **quiet)
-    again.click(lambda name: ([], _empty(desk, name), ""), [kb], outputs, **quiet)
+    again.click(lambda name: ([], nothing_asked(desk, name), ""), [kb], outputs, **quiet)
     # Another knowledge base is another conversation: the numbers under the old answers are not its documents.
-    kb.change(lambda name: ([], _empty(desk, name), gr.skip()), [kb], outputs, **quiet)
-    return talk
+    kb.change(lambda name: ([], nothing_asked(desk, name), gr.skip()), [kb], outputs, **quiet)
+    return turns, talk
 
 
 def answer(desk: Desk, kb: str, question: str) -> Iterator[Turn]:
@@ -121,7 +125,8 @@ def examples(desk: Desk, kb: str) -> list[str]:
     return found[:EXAMPLES]
 
 
-def _empty(desk: Desk, kb: str) -> str:
+def nothing_asked(desk: Desk, kb: str) -> str:
+    """What stands in the place of a conversation: examples to ask, or where to begin."""
     store = desk.assistant.store
     if kb not in store.knowledge_bases() or not store.count(kb):
         return (

@@ -16,6 +16,7 @@ from bot.page.citations import file_name, text_html
 from bot.page.desk import Desk
 from bot.reply import RECENT
 from data.errors import BadInput, NotFound, ShawGPTError
+from data.hidden import show_hidden
 
 MOST = 2000  # comments in one batch on the page; `shawgpt reply` takes any number
 LONGEST = 20_000  # characters of an edited reply
@@ -50,7 +51,9 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, open_batch: gr.BrowserState, demo: 
         progress = gr.HTML(elem_id="progress", apply_default_css=False, padding=False)
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop", scale=0, min_width=110)
         resume = gr.Button("Continue", visible=False, elem_id="resume", scale=0, min_width=110)
-        earlier = gr.Dropdown(label="Earlier drafts", choices=[], value=None, elem_id="earlier", scale=0, min_width=360)
+        earlier = gr.Dropdown(
+            [], value=None, label="Earlier drafts", elem_id="earlier", filterable=False, scale=0, min_width=360
+        )
     cards = gr.HTML(
         None, html_template=TEMPLATE, js_on_load=(files("bot.page") / "replies.js").read_text(encoding="utf-8"),
         apply_default_css=False, padding=False, elem_id="cards", server_functions=[*_server_functions(desk.log)],
@@ -205,8 +208,5 @@ def _progress(info: BatchInfo | None, running: bool) -> str:
 
 
 def _earlier(log: DraftLog, batch: str) -> Any:
-    choices = [
-        (f"{b.id[:4]}-{b.id[4:6]}-{b.id[6:8]} {b.id[9:11]}:{b.id[11:13]}  {b.name} ({b.rows})", b.id)
-        for b in log.latest()
-    ]
+    choices = [(f"{b.begun:%Y-%m-%d %H:%M}  {show_hidden(b.name)} ({b.rows})", b.id) for b in log.latest()]
     return gr.update(choices=choices, value=batch or None, visible=bool(choices))
