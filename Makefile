@@ -11,8 +11,9 @@ help: ## Say what there is
 run: install ## Ingest the sample data, draft replies to the sample comments, show them, and serve the page
 	$(BIN)/shawgpt ingest data/sample/posts data/sample/pdfs
 	$(BIN)/shawgpt import replies data/sample/past_replies.csv
-	$(BIN)/shawgpt reply data/sample/comments.csv -o replies.csv --table
-	$(BIN)/shawgpt serve --host 127.0.0.1 --port 7860
+	@mkdir -p .shawgpt/personas && test -e .shawgpt/personas/nell.yaml || cp data/sample/nell.yaml .shawgpt/personas/
+	$(BIN)/shawgpt reply data/sample/comments.csv -o replies.csv --persona nell --table
+	$(BIN)/shawgpt serve --host 127.0.0.1 --port 7860 --persona nell
 
 test: install browser ## Run the tests
 	$(BIN)/pytest

@@ -150,9 +150,11 @@ class Assistant:
     def stream(self, comment: str, recent: tuple[str, ...] = ()) -> "Iterator[str | Draft]":
         """The draft in pieces as it is written, then the whole Draft, once, last."""
         from bot.drafts import Request
+        from bot.extractive import SHOWN_WITH, question_of
 
         intent = self.intents.classify(comment)
-        return self.responder.stream(Request(comment, intent, self._found(comment), recent))
+        found = self._found(question_of(comment)) if intent.label in SHOWN_WITH else None
+        return self.responder.stream(Request(comment, intent, found, recent))
 
     def import_replies(
         self, path: Path, comment_column: str | None = None, reply_column: str | None = None

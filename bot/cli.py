@@ -323,7 +323,7 @@ def _search_json(assistant: "Assistant", query: str, k: int, kb: str | None) -> 
     return {
         "query": query,
         "confidence": round(found.confidence, 4),
-        "passages": [asdict(passage) for passage in found.passages],
+        "passages": [passage.as_json() for passage in found.passages],
     }
 
 

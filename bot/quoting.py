@@ -21,7 +21,7 @@ LONGEST = 60  # words of a sentence that is still quoted
 WINDOW = 3  # sentences of an answer at most
 # Weights of a sentence's score: the cosine to the question, the share of its terms it has (by how telling they are), the
 # kind of answer it holds (a year for "when"), its passage's score. Chosen on half of the questions of
-# benchmarks/answers.py, checked on the other.
+# benchmarks/answers.py.
 COSINE, COVERAGE, KIND, PASSAGE = 1.0, 0.5, 0.15, 0.8
 LEANING = 0.8  # taken off where a sentence leans on one that can't be quoted
 NEAR_BEST = 0.75  # of the best score: what a further sentence must reach

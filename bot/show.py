@@ -162,15 +162,14 @@ def show_drafts(path: Path) -> None:
     table = read_table(path)
     comment = find_column(path, table, COMMENT_NAMES, None, "--column")
     at = {name: len(table.columns) - 7 + i for i, name in enumerate(("reply", "status", "intent", "flags", "sources"))}
-    shown = _table("comment", "status", "reply or reason", "sources")
+    shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0), expand=True)
+    for title, ratio in (("comment", 3), ("", 0), ("draft, or why it is left to you", 5), ("sources", 3)):
+        shown.add_column(title, ratio=ratio or None, no_wrap=not ratio)
     for row in table.rows:
-        said = row[at["reply"]] if row[at["status"]] == "drafted" else row[at["flags"]]
-        shown.add_row(
-            _text(_clip(row[comment], 90)),
-            _styled(row[at["status"]]),
-            _text(_clip(said, 240)),
-            _text(row[at["sources"]]),
-        )
+        reason, said = _text(_clip(row[at["flags"]], 160)), _text(_clip(row[at["reply"]], 300))
+        what = "\n".join(part for part in (f"[yellow]{reason}[/]" if reason else "", said) if part)
+        sources = "\n".join(_text(source) for source in row[at["sources"]].split("; ")[:3])
+        shown.add_row(_text(_clip(row[comment], 120)), _styled(row[at["status"]]), what, f"[dim]{sources}[/]")
     out.print(shown)
 
 

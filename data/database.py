@@ -46,6 +46,7 @@ CREATE TABLE chunks (
     heading TEXT NOT NULL,
     page_start INTEGER,
     page_end INTEGER,
+    page_breaks TEXT NOT NULL,      -- JSON array of offsets in text where the pages after page_start begin
     tokens INTEGER NOT NULL,
     embedded_text TEXT NOT NULL,
     vector BLOB NOT NULL            -- float32, little-endian, unit norm

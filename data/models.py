@@ -1,7 +1,8 @@
 """The words of the project as types: document, chunk, passage."""
 
-from dataclasses import dataclass
-from typing import Literal
+from bisect import bisect_right
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 DocumentKind = Literal["pdf", "html", "markdown", "text", "docx"]
 
@@ -40,6 +41,7 @@ class Chunk:
     page_end: int | None  # inclusive
     tokens: int  # of `embedded_text`, special tokens included
     embedded_text: str  # what the embedding model and the full-text index see: the title and heading, then the text
+    page_breaks: tuple[int, ...] = ()  # offsets in `text` where the pages after `page_start` begin
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,13 @@ class Passage:
     heading: str
     chunk_id: str
     text: str
+    pages: tuple[tuple[int, int], ...] = ()  # (offset in `text`, physical page) where each page begins, ascending
+
+    def page_at(self, offset: int) -> int | None:
+        """The physical page of the character at `offset` of `text`; None where the document has no pages."""
+        place = bisect_right(self.pages, (offset, 10**9))
+        return self.pages[place - 1][1] if place else self.page_start
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that `search --json` prints."""
+        return {name: value for name, value in asdict(self).items() if name != "pages"}

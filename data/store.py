@@ -49,6 +49,7 @@ class StoredChunk:
     page_end: int | None
     page_labels: tuple[str, ...]
     embedded_text: str
+    page_breaks: tuple[int, ...]
 
 
 class Store:
@@ -145,11 +146,11 @@ class Store:
             for position, (chunk_id, chunk) in enumerate(zip(ids, chunks, strict=True)):
                 blob = _blob(vectors[chunk_id]) if chunk_id in vectors else kept[chunk_id]
                 row = db.execute(
-                    "INSERT INTO chunks (id, document, position, text, heading, page_start, page_end, tokens,"
-                    " embedded_text, vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO chunks (id, document, position, text, heading, page_start, page_end, page_breaks, tokens,"
+                    " embedded_text, vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         chunk_id, cursor.lastrowid, position, chunk.text, chunk.heading, chunk.page_start,
-                        chunk.page_end, chunk.tokens, chunk.embedded_text, blob,
+                        chunk.page_end, json.dumps(chunk.page_breaks), chunk.tokens, chunk.embedded_text, blob,
                     ),
                 )  # fmt: skip
                 db.execute(
@@ -305,4 +306,8 @@ def _blob(vector: Vectors) -> bytes:
 
 def _stored(row: sqlite3.Row) -> StoredChunk:
     names = ("id", "source", "title", "position", "text", "heading", "page_start", "page_end", "embedded_text")
-    return StoredChunk(**{name: row[name] for name in names}, page_labels=tuple(json.loads(row["page_labels"])))
+    return StoredChunk(
+        **{name: row[name] for name in names},
+        page_labels=tuple(json.loads(row["page_labels"])),
+        page_breaks=tuple(json.loads(row["page_breaks"])),
+    )

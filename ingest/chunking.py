@@ -64,7 +64,8 @@ def _finish(
                 again += [(a, b, path) for a, b in (_trim(text, start, middle), _trim(text, middle, end)) if a < b]
             else:
                 pages = _pages(document, start, end)
-                chunks[start] = Chunk(text[start:end], path, *pages, tokens, whole)
+                breaks = tuple(at - start for at in document.page_starts if start < at < end)
+                chunks[start] = Chunk(text[start:end], path, *pages, tokens, whole, breaks)
         pieces = again
     return [chunks[start] for start in sorted(chunks)]
 

@@ -50,6 +50,13 @@ def _joins(group: Sequence[tuple[StoredChunk, float]], chunk: StoredChunk, score
 def _passage(rank: int, group: Sequence[tuple[StoredChunk, float]]) -> Passage:
     best, score = group[0]
     chunks = sorted((chunk for chunk, _ in group), key=lambda chunk: chunk.position)
+    pages: list[tuple[int, int]] = []
+    at = 0  # of the chunk in the passage's text
+    for chunk in chunks:
+        if chunk.page_start is not None:
+            starts = (0, *chunk.page_breaks)
+            pages += [(at + offset, chunk.page_start + nth) for nth, offset in enumerate(starts)]
+        at += len(chunk.text) + 1
     return Passage(
         rank=rank,
         score=round(score, 4),
@@ -60,6 +67,7 @@ def _passage(rank: int, group: Sequence[tuple[StoredChunk, float]]) -> Passage:
         heading=best.heading,
         chunk_id=best.id,
         text="\n".join(chunk.text for chunk in chunks),
+        pages=tuple(pages),
     )
 
 

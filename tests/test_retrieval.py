@@ -1,5 +1,6 @@
 """Search through its public functions, with a real record, a real vector index and the real embedding model."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,12 +8,14 @@ from pathlib import Path
 import pytest
 from langchain_core.runnables import RunnableLambda
 
+from bot.assistant import Assistant
 from data.database import Database
 from data.embedding import Embedder
 from data.errors import BadInput, NotFound
 from data.index import Index
 from data.models import Chunk, Document
 from data.store import Store, StoredChunk, chunk_ids
+from ingest.chunking import split
 from rag.confidence import ABSTAIN_BELOW, confidence
 from rag.fusion import LEXICAL_WEIGHT, fuse
 from rag.langchain_retriever import KnowledgeBaseRetriever
@@ -59,7 +62,7 @@ def knowledge_base(home: Path, embedder: Embedder, documents: dict[str, list[str
 
 def stored(source: str, position: int, text: str) -> StoredChunk:
     page = position + 1
-    return StoredChunk(f"{source}{position}", source, source, position, text, "", page, page, (), text)
+    return StoredChunk(f"{source}{position}", source, source, position, text, "", page, page, (), text, ())
 
 
 def prose(seed: str) -> str:
@@ -264,3 +267,24 @@ def test_the_same_words_under_another_title_are_another_passage() -> None:
     titled = replace(second, embedded_text=f"Report of the second quarter of the year 2023\n{text}")
     found = passages([(stored("a", 0, text), 0.9), (titled, 0.8), (third, 0.7)], 5)
     assert [p.source for p in found] == ["a", "b"]
+
+
+def test_each_place_of_a_passage_knows_its_page_also_where_pages_and_chunks_meet_in_it(assistant: Assistant) -> None:
+    pages = [f"Page number {n} says this. " + f"Fact {n} is told here. " * 12 for n in range(1, 6)]
+    starts = tuple(sum(map(len, pages[:n])) for n in range(5))
+    document = Document("/x/book", "pdf", "".join(pages), "Book", page_starts=starts)
+    embedder = assistant.embedder
+    assistant.store.open_kb("default", embedder.name)
+    chunks = split(document, embedder.count_tokens, embedder.max_tokens)
+    ids = chunk_ids("default", document.source, chunks)
+    vectors = dict(zip(ids, embedder.encode([chunk.embedded_text for chunk in chunks]), strict=True))
+    assistant.index.update("default", *assistant.store.put_document("default", document, "", chunks, vectors))
+    (passage, *_) = assistant.search("which facts are told").passages
+    assert passage.page_start is not None
+    assert passage.page_end is not None
+    assert passage.page_end > passage.page_start
+    said = [(int(found[1]), found.start()) for found in re.finditer(r"Page number (\d)", passage.text)]
+    assert len(said) >= 2
+    assert [passage.page_at(at) for _, at in said] == [page for page, _ in said]
+    facts = [(int(found[1]), found.start()) for found in re.finditer(r"Fact (\d)", passage.text)]
+    assert [passage.page_at(at) for _, at in facts] == [page for page, _ in facts]

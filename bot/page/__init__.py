@@ -23,6 +23,7 @@ def serve(assistant: Assistant, host: str = "127.0.0.1", port: int = 7860, auth:
     `auth` is "USER:PASSWORD"; without it only this machine may connect. `port` 0 takes any free one.
     Raises BadInput for another host without `auth`, an `auth` of another form, or a port that is taken.
     """
+    host = host.strip("[]")  # as an IPv6 address is written in a URL
     login = _login(auth)
     if login is None and not is_loopback(host):
         raise BadInput(f"{host} lets other machines in: give --auth USER:PASSWORD, or leave --host at 127.0.0.1")
@@ -42,7 +43,9 @@ def serve(assistant: Assistant, host: str = "127.0.0.1", port: int = 7860, auth:
         desk.warm_up()
         demo.queue(max_size=WAITING, default_concurrency_limit=8, api_open=False)
         _, url, _ = demo.launch(
-            server_name=host, server_port=port, auth=login, share=False, quiet=True, prevent_thread_lock=True,
+            server_name=f"[{host}]" if ":" in host else host,
+            server_port=port, auth=login, auth_message="Log in to ShawGPT",
+            share=False, quiet=True, prevent_thread_lock=True,
             allowed_paths=[], blocked_paths=[str(home)], max_file_size=UPLOAD_LIMIT, strict_cors=True, ssr_mode=False,
             pwa=False, mcp_server=False, enable_monitoring=False, run_history=False, footer_links=[], show_error=False,
             theme=theme(), css=css(), favicon_path=str(Path(__file__).with_name("favicon.svg")),
@@ -61,7 +64,7 @@ def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 

@@ -20,6 +20,14 @@ def theme() -> gr.themes.Base:
     return made.set(
         body_background_fill="*neutral_50",
         body_background_fill_dark="#161413",
+        background_fill_primary="*neutral_50",
+        background_fill_primary_dark="#161413",
+        # Gradio paints it behind fields that stand together, also on the login page, which takes no style sheet.
+        border_color_primary="*neutral_50",
+        border_color_primary_dark="#161413",
+        panel_background_fill="*neutral_50",
+        panel_background_fill_dark="#161413",
+        form_gap_width="12px",
         block_background_fill="transparent",
         block_background_fill_dark="transparent",
         block_border_width="0px",
