@@ -3,8 +3,8 @@
     python -m benchmarks.latency FOLDER... --queries FILE [--chunks 10000]
 
 Documents of the folders are cut into chunks until there are `--chunks` of them (in smaller pieces where they are too
-few), and put through the real record and index. A query is what `shawgpt search` does with it: embedding, both searches,
-fusion.
+few), and put through the real record and index. A query is what `shawgpt search` does with it: embedding, both
+searches, fusion.
 """
 
 import argparse

@@ -1,5 +1,6 @@
 """The one place where the parts are put together. Command line, batch and page all use an Assistant."""
 
+import copy
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
@@ -84,6 +85,17 @@ class Assistant:
         for part in ("intents", "responder"):
             self.__dict__.pop(part, None)
         self._retrievers.clear()
+
+    def view(self, persona: str, responder: str | None = None, kb: str | None = None) -> "Assistant":
+        """Another assistant on the same work folder, models and index, with a persona and knowledge base of its own.
+
+        It needs no closing. Raises NotFound as `use` does.
+        """
+        _ = self.embedder  # loaded once, and shared
+        other = copy.copy(self)
+        other._retrievers = {}
+        other.use(persona, responder, kb)
+        return other
 
     # -- documents
 

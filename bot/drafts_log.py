@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from bot.csvio import encode
-from bot.drafts import Draft, Sentence, Source, Support
+from bot.drafts import Draft
 from bot.reply import ADDED
 from data.database import Database
 from data.errors import NotFound
-from data.models import Passage
+
+_DRAFT = TypeAdapter(Draft)
 
 
 @dataclass(frozen=True)
@@ -132,23 +135,8 @@ class DraftLog:
 def _logged(row: sqlite3.Row) -> LoggedDraft:
     about: dict[str, Any] = json.loads(row["draft"])
     cells = tuple((column, cell) for column, cell in about["cells"])
-    draft = _draft(about["draft"]) if about["draft"] else None
+    draft = _DRAFT.validate_python(about["draft"]) if about["draft"] else None
     return LoggedDraft(row["row"], row["comment"], cells, draft, about["responder"], row["edited"])
-
-
-def _draft(kept: dict[str, Any]) -> Draft:
-    sentences = tuple(
-        Sentence(s["text"], tuple(Support(**support) for support in s["support"])) for s in kept["sentences"]
-    )
-    return Draft(
-        reply=kept["reply"],
-        status=kept["status"],
-        intent=kept["intent"],
-        flags=tuple(kept["flags"]),
-        sources=tuple(Source(**source) for source in kept["sources"]),
-        sentences=sentences,
-        passages=tuple(Passage(**passage) for passage in kept["passages"]),
-    )
 
 
 def _json(value: Any) -> str:

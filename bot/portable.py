@@ -25,10 +25,13 @@ _CORE = {
         _FLAGS,
     ),
     "question": re.compile(
-        r"\b(?:question|glad you asked|thanks for asking|good (?:one|point)|happy to (?:help|explain|clarify))\b", _FLAGS
+        r"\b(?:question|glad you asked|thanks for asking|good (?:one|point)|happy to (?:help|explain|clarify))\b",
+        _FLAGS,
     ),
     "suggestion": re.compile(r"\b(?:suggest(?:ion|ions|ing)|idea|ideas|request)\b", _FLAGS),
-    "joke": re.compile(r"\b(?:l(?:o|u)+l|lmao|rofl|(?:ha){2,}h?|hehe|made me (?:laugh|smile)|funny|good one|cracked me up)\b", _FLAGS),
+    "joke": re.compile(
+        r"\b(?:l(?:o|u)+l|lmao|rofl|(?:ha){2,}h?|hehe|made me (?:laugh|smile)|funny|good one|cracked me up)\b", _FLAGS
+    ),
     "remark": re.compile(
         r"\b(?:thank(?:s| you) for (?:the (?:comment|insight|input|perspective|thoughts)|(?:your|this) (?:comment|insight|input|perspective|thoughts)|sharing|watching|adding)|"
         r"(?:great|good|interesting|nice|fair) (?:point|perspective|insight|thought|take|comment|observation))\b",
@@ -111,14 +114,23 @@ ASPECTS = (
         r"like|love|enjoy|great|awesome|amazing|excellent|best|good|nice|fantastic|video|content|presentation|wow|addict|fun",
         True,
     ),
-    _aspect("funny|laugh|haha|hahaha|lol|smile|fun", r"funny|fun\b|laugh|haha|lol|joke|hilarious|humou?r|[😂🤣😆😅😄]|:D", True),
+    _aspect(
+        "funny|laugh|haha|hahaha|lol|smile|fun",
+        r"funny|fun\b|laugh|haha|lol|joke|hilarious|humou?r|[😂🤣😆😅😄]|:D",
+        True,
+    ),
     _aspect(
         "kind words|kind|kindness|so sweet|means (?:a lot|so much|the world)|made my \\w+|thing to (?:say|hear|read)",
         r"you (?:explain|are (?!welcome)|deserve|make)|you['’]re|amazing|rare|genius|legend|incredible|wonderful|channel|your (?:videos|content|work)|inspir|respect|viral",
         True,
         1.3,
     ),
-    _aspect("my pleasure|you['’]?re (?:very |most |so )?welcome|no problem|anytime", r"thank|thx|ty\b|appreciat|grateful", True, 0.1),
+    _aspect(
+        "my pleasure|you['’]?re (?:very |most |so )?welcome|no problem|anytime",
+        r"thank|thx|ty\b|appreciat|grateful",
+        True,
+        0.1,
+    ),
     _aspect("inspiring|motivating|motivation|motivates", r"inspir|motivat", True),
     _aspect("excited|looking forward", r"excited|looking forward|can['’]?t wait", True),
     _aspect("resonated|resonates", r"resonat|relate\b", True),
@@ -201,9 +213,17 @@ def _carries(sentence: str, label: str) -> bool:
         return False
     if not _CORE[label].search(sentence):
         return False
-    if any(word[0].isupper() and word not in ("I", "I'm", "I’m", "I've", "I’ve") and not word.isupper() for word in words[1:] if not _starts(sentence, word)):
+    if any(
+        word[0].isupper() and word not in ("I", "I'm", "I’m", "I've", "I’ve") and not word.isupper()
+        for word in words[1:]
+        if not _starts(sentence, word)
+    ):
         return False
-    return all(word.lower().replace("’", "'") in _EVERYDAY or re.fullmatch(r"(?:ha){2,}h?|l(?:o|u)+l|wo+w|so+|ve+ry|than+ks+", word.lower()) for word in words)
+    return all(
+        word.lower().replace("’", "'") in _EVERYDAY
+        or re.fullmatch(r"(?:ha){2,}h?|l(?:o|u)+l|wo+w|so+|ve+ry|than+ks+", word.lower())
+        for word in words
+    )
 
 
 def _starts(sentence: str, word: str) -> bool:

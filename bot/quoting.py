@@ -34,7 +34,9 @@ _CAPTION = re.compile(
     r"(?:fig(?:ure|\.)?|table|image|photo|picture|source|credit|listing|plot|chart|caption)\s*(?:\d|by\b|:|from\b|credit)",
     re.IGNORECASE,
 )
-_CODE = re.compile(r"[{}]|\w+\(.*\)\s*$|^\s*(?:import|from|def|class|return|print|pip|sudo|git|\$|>>>|#include)\b|\w=\S+,\s*\w+=|;\s*$|```|^\s*[$#>]\s")
+_CODE = re.compile(
+    r"[{}]|\w+\(.*\)\s*$|^\s*(?:import|from|def|class|return|print|pip|sudo|git|\$|>>>|#include)\b|\w=\S+,\s*\w+=|;\s*$|```|^\s*[$#>]\s"
+)
 _LEANS = re.compile(
     r"(?:(?:however|therefore|thus|hence|moreover|furthermore|additionally|also|instead|otherwise|then|still|yet|but|and|or|so|"
     r"nevertheless|nonetheless|similarly|likewise|consequently|meanwhile|conversely|in contrast|on the other hand|in addition|"

@@ -36,8 +36,12 @@ _INJECTION = [
         r"<script\b|javascript:|\bon(?:error|load|mouse\w+|click)\s*=|<iframe\b|\{\{.{0,80}__|<img\b[^>]*\bsrc",
     )
 ]
-_BLOB = re.compile(r"(?<![\w/.:-])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*\d)[A-Za-z0-9+/]{32,}={0,2}|(?:\\x[0-9a-f]{2}){6,}|(?:[01]{8} ){4,}")
-_URL = re.compile(r"https?://|www\.|\b[\w-]+\.(?:com|net|org|io|ru|xyz|shop|site|top|biz|info|link|me|ly)\b(?:/\S*)?", _FLAGS)
+_BLOB = re.compile(
+    r"(?<![\w/.:-])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*\d)[A-Za-z0-9+/]{32,}={0,2}|(?:\\x[0-9a-f]{2}){6,}|(?:[01]{8} ){4,}"
+)
+_URL = re.compile(
+    r"https?://|www\.|\b[\w-]+\.(?:com|net|org|io|ru|xyz|shop|site|top|biz|info|link|me|ly)\b(?:/\S*)?", _FLAGS
+)
 _SPAM = [
     re.compile(pattern, _FLAGS)
     for pattern in (
@@ -79,7 +83,9 @@ _RHETORICAL = re.compile(
 )
 _WH = re.compile(r"\b(?:what|how(?! about)|why|when|where|which|who)\b", _FLAGS)
 _ABOUT_YOU = re.compile(r"\b(?:you|your|ur|this video|this channel|this post)\b", _FLAGS)
-_CHEER = frozenset("❤🧡💛💚💙💜🖤🤍🤎💕💖💗💞💯👍👏🙏🔥🥰😍🤩😊☺🙂😀😃😄😁🎉🥳🙌💪👌⭐🌟✨🫶😎🤗👊🤝🏆✅🚀🌹🌸💐🌈🫡🐐🌻🎊☕🥹🤌👑💎✨🍀🕊")
+_CHEER = frozenset(
+    "❤🧡💛💚💙💜🖤🤍🤎💕💖💗💞💯👍👏🙏🔥🥰😍🤩😊☺🙂😀😃😄😁🎉🥳🙌💪👌⭐🌟✨🫶😎🤗👊🤝🏆✅🚀🌹🌸💐🌈🫡🐐🌻🎊☕🥹🤌👑💎✨🍀🕊"
+)
 _LAUGH = frozenset("😂🤣😆😹😅😜😝🤪💀")
 _LETTER = re.compile(r"[^\W\d_]")
 

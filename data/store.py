@@ -146,8 +146,8 @@ class Store:
             for position, (chunk_id, chunk) in enumerate(zip(ids, chunks, strict=True)):
                 blob = _blob(vectors[chunk_id]) if chunk_id in vectors else kept[chunk_id]
                 row = db.execute(
-                    "INSERT INTO chunks (id, document, position, text, heading, page_start, page_end, page_breaks, tokens,"
-                    " embedded_text, vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO chunks (id, document, position, text, heading, page_start, page_end, page_breaks,"
+                    " tokens, embedded_text, vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         chunk_id, cursor.lastrowid, position, chunk.text, chunk.heading, chunk.page_start,
                         chunk.page_end, json.dumps(chunk.page_breaks), chunk.tokens, chunk.embedded_text, blob,

@@ -14,8 +14,9 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from fpdf import FPDF
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate
 
 from bot.assistant import Assistant
 from bot.drafts import Draft
@@ -73,17 +74,14 @@ def _server(home: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
 def served(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[SimpleNamespace]:
     """A server of its own process with two documents and some past replies."""
     folder = tmp_path_factory.mktemp("page")
-    pdf = FPDF()
-    pdf.set_title("The roasting guide")
-    pdf.set_font("helvetica", size=12)
-    for text in (
+    texts = (
         "This guide is about roasting coffee in a small drum at home, and about nothing else at all.",
         "The drum is charged at two hundred degrees. First crack comes after about nine minutes in the drum.",
         "Roasted coffee rests for seven days before it is brewed as espresso, so that the gas can leave the beans.",
-    ):
-        pdf.add_page()
-        pdf.multi_cell(0, 8, f"{text} {FILLER}")
-    pdf.output(str(folder / "guide.pdf"))
+    )
+    style = ParagraphStyle("body", fontSize=12, leading=16)
+    pages = [part for text in texts for part in (Paragraph(f"{text} {FILLER}", style), PageBreak())]
+    SimpleDocTemplate(str(folder / "guide.pdf"), title="The roasting guide").build(pages[:-1])
     (folder / "kettles.md").write_text(POST, encoding="utf-8")
     (folder / "past.csv").write_text(
         "Comment,Response\nGreat video!,Thank you so much! -Nell\nLoved this one,Glad you liked it! -Nell\n"
@@ -168,7 +166,7 @@ class TestInTheBrowser:
         answer.locator(".sg-mark").first.click()
         panel = page.locator(".sg-panel:popover-open")
         expect(panel).to_be_visible()
-        expect(panel.locator(".sg-place")).to_contain_text(re.compile(r"^pp?\. [2–]*3"))
+        expect(panel.locator(".sg-place")).to_contain_text(re.compile(r"^p\. 3"))
         expect(panel.locator("mark")).to_contain_text("rests for seven days")
         page.keyboard.press("Escape")
         expect(panel).to_be_hidden()

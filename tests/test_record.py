@@ -155,8 +155,8 @@ def test_reader_sees_what_a_writer_has_committed_since(filled):
 
 def test_second_writer_is_refused_and_told_who_has_the_lock(filled):
     home = filled.folder.path
-    code = f"from pathlib import Path\nfrom bot.assistant import Assistant\nAssistant(Path({str(home)!r}), 'x', writing=True)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    code = "import pathlib, sys; from bot.assistant import Assistant; Assistant(pathlib.Path(sys.argv[1]), 'x', True)"
+    run = subprocess.run([sys.executable, "-c", code, str(home)], capture_output=True, text=True)
     assert run.returncode == 1
     assert "in use by `shawgpt test` (process" in run.stderr
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from html import escape
 from urllib.parse import urlsplit
 
@@ -35,6 +36,26 @@ def pages_text(start: int | None, end: int | None) -> str:
     return f"p. {start}" if end in (None, start) else f"pp. {start}–{end}"
 
 
+@dataclass
+class _Cited:
+    """A passage with what is quoted from it."""
+
+    passage: Passage
+    quotes: list[str] = field(default_factory=list)
+    pages: list[int] = field(default_factory=list)  # where the quotes stand
+
+    @property
+    def title(self) -> str:
+        return self.passage.title or file_name(self.passage.source)
+
+    @property
+    def place(self) -> str:
+        """The page of what is quoted, else the passage's pages; empty for a document without pages."""
+        if self.pages:
+            return pages_text(min(self.pages), max(self.pages))
+        return pages_text(self.passage.page_start, self.passage.page_end)
+
+
 class Citations:
     """Numbered sources of one answer or draft: marks in the text, and a panel for each that a mark opens.
 
@@ -45,7 +66,7 @@ class Citations:
         """`prefix` makes the ids of this answer's panels differ from every other's on the page."""
         self.prefix = prefix
         self.passages = passages
-        self._quotes: dict[Passage, list[str]] = {}  # in the order of first citation: the position is the number
+        self._cited: list[_Cited] = []  # in the order of first citation: the position is the number
 
     def sentence(self, sentence: Sentence) -> str:
         """A sentence followed by its marks."""
@@ -62,30 +83,41 @@ class Citations:
         passage = next((p for p in same if support.quote in p.text), same[0] if same else None)
         if passage is None:
             return None
-        self._quotes.setdefault(passage, []).append(support.quote)
-        return list(self._quotes).index(passage) + 1
+        number = self._number(passage)
+        cited = self._cited[number - 1]
+        cited.quotes.append(support.quote)
+        if support.page is not None:
+            cited.pages.append(support.page)
+        return number
 
     def add(self, passages: Sequence[Passage]) -> None:
         """Take in passages that were found and are quoted nowhere."""
         for passage in passages:
-            self._quotes.setdefault(passage, [])
+            self._number(passage)
 
     def chips(self, label: str) -> str:
         """A labelled list of the sources, each a button that opens its panel."""
-        if not self._quotes:
+        if not self._cited:
             return ""
         items = "".join(
             f'<li><button type="button" class="sg-chip" popovertarget="{self._id(number)}">'
             f'<span class="sg-chip-number">{number}</span>'
-            f'<span class="sg-chip-title">{text_html(_title(passage))}</span>'
-            f"{_where(passage)}</button></li>"
-            for number, passage in enumerate(self._quotes, 1)
+            f'<span class="sg-chip-title">{text_html(cited.title)}</span>'
+            f"{_where(cited)}</button></li>"
+            for number, cited in enumerate(self._cited, 1)
         )
         return f'<div class="sg-sources"><span class="sg-label">{escape(label)}</span><ul>{items}</ul></div>'
 
     def panels(self) -> str:
         """The panels: title, page, heading and text of each source, with what was quoted marked."""
-        return "".join(self._panel(n, passage, quotes) for n, (passage, quotes) in enumerate(self._quotes.items(), 1))
+        return "".join(self._panel(number, cited) for number, cited in enumerate(self._cited, 1))
+
+    def _number(self, passage: Passage) -> int:
+        known = [cited.passage.chunk_id for cited in self._cited]
+        if passage.chunk_id not in known:
+            self._cited.append(_Cited(passage))
+            return len(self._cited)
+        return known.index(passage.chunk_id) + 1
 
     def _id(self, number: int) -> str:
         return f"{self.prefix}-{number}"
@@ -96,18 +128,17 @@ class Citations:
             f' aria-label="Open source {number}">{number}</button>'
         )
 
-    def _panel(self, number: int, passage: Passage, quotes: Sequence[str]) -> str:
-        title = f'<h3 dir="auto">{text_html(_title(passage))}</h3>'
-        where = [pages_text(passage.page_start, passage.page_end), text_html(passage.heading)]
-        place = "".join(f"<span>{part}</span>" for part in where if part)
+    def _panel(self, number: int, cited: _Cited) -> str:
+        title = f'<h3 dir="auto">{text_html(cited.title)}</h3>'
+        place = "".join(f"<span>{part}</span>" for part in (cited.place, text_html(cited.passage.heading)) if part)
         return (
             f'<div popover id="{self._id(number)}" class="sg-panel" role="dialog" aria-label="Source {number}">'
             f'<div class="sg-panel-head"><span class="sg-chip-number">{number}</span>{title}'
             f'<button type="button" class="sg-close" popovertarget="{self._id(number)}" popovertargetaction="hide"'
             f' aria-label="Close">✕</button></div>'
             f'<p class="sg-place">{place}</p>'
-            f'<div class="sg-passage" dir="auto">{_quoted(passage.text, quotes)}</div>'
-            f'<p class="sg-path">{_address(passage.source)}</p></div>'
+            f'<div class="sg-passage" dir="auto">{_quoted(cited.passage.text, cited.quotes)}</div>'
+            f'<p class="sg-path">{_address(cited.passage.source)}</p></div>'
         )
 
 
@@ -131,15 +162,12 @@ def _address(source: str) -> str:
     return text_html(source)
 
 
-def _title(passage: Passage) -> str:
-    return passage.title or file_name(passage.source)
-
-
-def _where(passage: Passage) -> str:
+def _where(cited: _Cited) -> str:
     """What tells passages of one document apart: the page, else the heading."""
-    heading = passage.heading.rsplit(" > ", 1)[-1]
-    where = pages_text(passage.page_start, passage.page_end) or ("" if heading == passage.title else heading)
-    return f'<span class="sg-chip-page">{text_html(where)}</span>' if where else ""
+    if cited.place:
+        return f'<span class="sg-chip-page">{cited.place}</span>'
+    heading = cited.passage.heading.rsplit(" > ", 1)[-1]
+    return f'<span class="sg-chip-heading">{text_html(heading)}</span>' if heading not in ("", cited.title) else ""
 
 
 def _plain(text: str) -> str:

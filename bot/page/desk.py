@@ -1,6 +1,5 @@
 """What the tabs share: the assistant, a view of it for each persona and knowledge base, and work in the background."""
 
-import copy
 import threading
 from collections.abc import Callable
 
@@ -31,14 +30,9 @@ class Desk:
     def view(self, persona: str, kb: str) -> Assistant:
         """The assistant with this persona and knowledge base; models, database and index are shared by all views."""
         with self._lock:
-            _ = self.assistant.embedder  # loaded once, before it is shared
             if (persona, kb) not in self._views:
-                view = copy.copy(self.assistant)
-                if persona != self.persona:
-                    view.use(persona, kb=kb)
-                elif kb != self.assistant.kb:
-                    view.use(persona, self.assistant.responder_name, kb)
-                self._views[persona, kb] = view
+                responder = self.assistant.responder_name if persona == self.persona else None
+                self._views[persona, kb] = self.assistant.view(persona, responder, kb)
             return self._views[persona, kb]
 
     def knowledge_bases(self) -> list[str]:

@@ -73,19 +73,23 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, open_batch: gr.BrowserState, demo: 
     def run(batch: str) -> Iterator[Shown]:
         desk.stopping.discard(batch)
         last = time.monotonic()
+        note = ""
         yield shown(batch, running=True)
-        for _ in draft_waiting(desk, batch):
-            if time.monotonic() - last > EVERY:
-                yield {cards: cards_value(desk.log, batch), progress: _progress(desk.log.info(batch), True)}
-                last = time.monotonic()
-        yield {**shown(batch, running=False), earlier: _earlier(desk.log, batch)}
+        try:
+            for _ in draft_waiting(desk, batch):
+                if time.monotonic() - last > EVERY:
+                    yield {cards: cards_value(desk.log, batch), progress: _progress(desk.log.info(batch), True)}
+                    last = time.monotonic()
+        except ShawGPTError as error:  # a full disk, say: what was drafted before is kept, and the rest can go on
+            note = _trouble(error)
+        yield shown(batch, running=False, note=note)
 
     def begin(file: str | None, text: str, who: str, name: str, kb_name: str, before: str) -> Iterator[Shown]:
         try:
             title, table, index = comments_from(file, text, None if name == DETECT else name)
             batch = desk.log.begin(title, who, kb_name, table.columns, table.rows, index)
         except ShawGPTError as error:
-            yield {progress: f'<p class="sg-note sg-bad" role="alert">{text_html(str(error))}</p>'}
+            yield {progress: _trouble(error)}
             return
         yield {pasted: "", upload: None, earlier: _earlier(desk.log, batch)}
         yield from run(batch)
@@ -192,6 +196,10 @@ def _server_functions(log: DraftLog) -> tuple[Any, ...]:
             return {"error": str(error)}
 
     return save, download
+
+
+def _trouble(error: ShawGPTError) -> str:
+    return f'<p class="sg-note sg-bad" role="alert">{text_html(str(error))}</p>'
 
 
 def _progress(info: BatchInfo | None, running: bool) -> str:
