@@ -41,7 +41,7 @@ class Asked:
         for number, (title, text) in enumerate(texts):
             (documents / f"{number:04}.md").write_text(f"# {title}\n\n{text}\n" if title else text, encoding="utf-8")
         self.assistant = Assistant(folder / "home", "benchmark", writing=True)
-        self.assistant.ingest([str(documents)], "default", None, lambda entry: None)
+        self.assistant.ingest([str(documents)], "default")
         self.times: list[float] = []
 
     def ask(self, question: str) -> tuple[Answer, list[str]]:

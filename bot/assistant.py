@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bot.intent import IntentClassifier
     from data.embedding import Embedder
     from data.persona import Persona
-    from ingest.pipeline import Entry, Report
+    from ingest.pipeline import Progress, Report
     from rag.retriever import Retriever, SearchResult
 
 RESPONDERS = ("extractive",)
@@ -100,16 +100,13 @@ class Assistant:
     # -- documents
 
     def ingest(
-        self, what: Sequence[str], kb: str, password: str | None, progress: "Callable[[Entry], None]"
+        self, what: Sequence[str], kb: str, password: str | None = None, progress: "Progress | None" = None
     ) -> "Report":
         """Bring knowledge base `kb` up to date with files, folders, globs and URLs. Raises BadInput."""
         from ingest.discover import discover
         from ingest.pipeline import ingest
 
         found = discover(what)
-        started = getattr(progress, "start", None)
-        if started:
-            started(len(found.items))
         self.store.open_kb(kb, self.embedder.name)
         return ingest(self.store, self.index, self.embedder, found, kb, password, progress=progress)
 

@@ -59,7 +59,8 @@ def ingest(
 
     What is unchanged since the last time is passed over; what can't be read is named with the reason (exit code 1).
     """
-    from bot.show import IngestProgress, show_report
+    from bot.progress import IngestProgress
+    from bot.show import show_report
 
     with _assistant(context, "ingest", writing=True) as assistant, IngestProgress() as progress:
         report = assistant.ingest(what, into, password, progress)
@@ -168,8 +169,9 @@ def reply(
     Adds the columns reply, status, intent, flags, sources, responder, adapter. A status of needs_you means that the
     comment is left to you, with the reason in flags. Exit code 1 if a row failed.
     """
+    from bot.progress import ReplyProgress
     from bot.reply import reply_to_csv
-    from bot.show import ReplyProgress, show_drafts
+    from bot.show import show_drafts
 
     with _assistant(context, "reply", shared=True) as assistant:
         assistant.use(persona, responder, kb)

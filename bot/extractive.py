@@ -5,6 +5,7 @@ Nothing in a comment can steer it: it writes only sentences that the creator or 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -32,15 +33,16 @@ from data.hidden import find_hidden, show_hidden
 from data.models import Passage
 from data.persona import Persona
 from data.style_memory import PastReply
-from rag.confidence import ABSTAIN_BELOW
 
 if TYPE_CHECKING:
     from rag.retriever import SearchResult
 
-# An answer is given where the passages probably hold one (their calibrated confidence, rag.confidence) and one of their
-# sentences is near the question.
-NEAR = 0.3  # cosine
-LIKELY = 0.5  # confidence below which the answer in a draft is tentative: what goes out under a name must be surer
+# How likely it is that the quotes answer: logistic in the log-odds of the search's confidence, the best cosine and the
+# best coverage in context. Fitted on the questions of benchmarks/answers.py, five-fold.
+ODDS, COSINE, COVERAGE, INTERCEPT = 0.2, 7.7, 4.7, -6.25
+SUBJECT_FROM = 0.12  # confidence below which the documents don't have the subject, whatever a sentence resembles
+ANSWER_FROM = 0.35  # of that likelihood
+LIKELY = 0.5  # below it the answer in a draft is tentative: what goes out under a name must be surer
 UNSURE_BELOW = 0.05  # intent score: a friendly reply stays tentative where another intent is about as likely
 HELPFUL = 3  # passages shown to the creator with a comment that is left to them
 SHOWN_WITH = frozenset(["criticism", "question", "suggestion", "remark"])  # intents that passages may help to answer
@@ -56,6 +58,7 @@ class Answer:
     passages: tuple[Passage, ...] = ()
     reason: str = ""  # empty where answered
     responder: str = "extractive"
+    likelihood: float = 0.0  # 0–1, that it answers
 
     @property
     def text(self) -> str:
@@ -80,14 +83,18 @@ def answer_question(question: str, found: SearchResult, embedder: Embeds) -> Ans
     if not found.passages:
         return Answer(question, "abstained", reason="the documents have nothing on this")
     quotes = best_quotes(question, found.passages, embedder)
-    if not quotes or not sure(found.confidence, quotes):
-        return Answer(question, "abstained", passages=found.passages, reason=NO_ANSWER)
-    return Answer(question, "answered", tuple(_sentence(quote) for quote in quotes), found.passages)
+    likely = likelihood(found.confidence, quotes) if quotes else 0.0
+    if likely < ANSWER_FROM or found.confidence < SUBJECT_FROM:
+        return Answer(question, "abstained", passages=found.passages, reason=NO_ANSWER, likelihood=likely)
+    sentences = tuple(_sentence(quote) for quote in quotes)
+    return Answer(question, "answered", sentences, found.passages, likelihood=likely)
 
 
-def sure(confidence: float, quotes: Sequence[Quote]) -> bool:
-    """Whether `quotes`, from passages of this `confidence`, are to be given as an answer."""
-    return confidence >= ABSTAIN_BELOW and max(quote.cosine for quote in quotes) >= NEAR
+def likelihood(confidence: float, quotes: Sequence[Quote]) -> float:
+    """The probability 0–1 that `quotes`, from passages of this `confidence`, answer the question."""
+    odds = math.log(max(confidence, 1e-6) / max(1 - confidence, 1e-6))
+    cosine, coverage = max(q.cosine for q in quotes), max(q.coverage for q in quotes)
+    return 1 / (1 + math.exp(-(ODDS * odds + COSINE * cosine + COVERAGE * coverage + INTERCEPT)))
 
 
 class ExtractiveResponder:
@@ -133,7 +140,7 @@ class ExtractiveResponder:
         opening = self.style.choose("question", request.comment, request.recent)
         reply = self._signed(" ".join(part for part in (opening, answer.text) if part))
         sources = _sources(answer.sentences, request.found.passages)
-        likely = request.found.confidence >= LIKELY
+        likely = answer.likelihood >= LIKELY
         flags = (*(() if likely else (MAY_NOT_ANSWER,)), *_flags(request.comment))
         status: Status = "drafted" if likely else "needs_you"
         return Draft(reply, status, "question", flags, sources, answer.sentences, request.found.passages)
@@ -171,7 +178,8 @@ def _flags(comment: str) -> tuple[str, ...]:
 
 
 def _sentence(quote: Quote) -> Sentence:
-    return Sentence(quote.text, (Support(quote.passage.source, quote.passage.page_at(quote.start), quote.text),))
+    page = quote.passage.page_at(quote.unit.start)
+    return Sentence(quote.text, (Support(quote.passage.source, page, quote.quote),))
 
 
 def _sources(quoted: Sequence[Sentence], passages: Sequence[Passage]) -> tuple[Source, ...]:

@@ -1,42 +1,36 @@
-"""The sentences of passages that answer a question best, word for word."""
+"""The pieces of passages that answer a question best, word for word."""
 
 # ruff: noqa: E501 (patterns read better whole)
 
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.units import Unit, rendered, units
 from data.models import Passage
-from data.sentences import sentences
 from rag.lexical import terms
 
-CANDIDATES = 40  # sentences that are embedded for one question, in one call
-LONGEST = 60  # words of a sentence that is still quoted
-WINDOW = 3  # sentences of an answer at most
-# Weights of a sentence's score: the cosine to the question, the share of its terms it has (by how telling they are), the
-# kind of answer it holds (a year for "when"), its passage's score. Chosen on half of the questions of
-# benchmarks/answers.py.
-COSINE, COVERAGE, KIND, PASSAGE = 1.0, 0.5, 0.15, 0.8
-LEANING = 0.8  # taken off where a sentence leans on one that can't be quoted
-NEAR_BEST = 0.75  # of the best score: what a further sentence must reach
-REDUNDANT = 0.92  # cosine of two sentences above which the second says nothing new
+SEARCHED = 4  # passages, the best
+EMBEDDED = 24  # of their pieces, in one call: those with the most of the question's words
+WINDOW = 3  # pieces of an answer at most
+# Weights of a piece's score: the cosine to the question, by itself and with its neighbours (NEIGHBOUR each); the share
+# of the question's terms it has (by how telling they are), by itself and with its heading, title and predecessor; the
+# kind of answer it holds (a year for "when"); its passage's score; the logarithm of its words. Rounded from a listwise
+# softmax regression on the questions of benchmarks/answers.py, five-fold.
+COSINE, SMOOTHED, COVERAGE, IN_CONTEXT, KIND, PASSAGE, LENGTH = 2.0, 1.5, 2.5, 2.5, 0.6, 8.0, 0.3
+NAMED = 1.0  # added to a table's row whose name the question has: "Cold brew" of "Cold brew 80 g, 16 hours"
+TERMS = 5  # the most telling ones that coverage is a share of: who tells a story first asks no less
+NEIGHBOUR = 0.5
+LEANING = 1.5  # taken off where a sentence leans on one that can't be quoted
+MARGIN = 1.7  # below the best score: what a further piece may lack; most answers are one or two sentences
+REDUNDANT = 0.92  # cosine of two pieces above which the second says nothing new
 
-_WORD = re.compile(r"\w+(?:[’'-]\w+)*")
-_BULLET = re.compile(r"(?:[-–—•·▪◦‣*+→]|\(?\d{1,2}[.)]|\(?[a-h][.)])\s+")
-_ENDED = re.compile(r"[.!…。！।]['\"”’»)\]]*$")
-_CAPTION = re.compile(
-    r"(?:fig(?:ure|\.)?|table|image|photo|picture|source|credit|listing|plot|chart|caption)\s*(?:\d|by\b|:|from\b|credit)",
-    re.IGNORECASE,
-)
-_CODE = re.compile(
-    r"[{}]|\w+\(.*\)\s*$|^\s*(?:import|from|def|class|return|print|pip|sudo|git|\$|>>>|#include)\b|\w=\S+,\s*\w+=|;\s*$|```|^\s*[$#>]\s"
-)
 _LEANS = re.compile(
     r"(?:(?:however|therefore|thus|hence|moreover|furthermore|additionally|also|instead|otherwise|then|still|yet|but|and|or|so|"
     r"nevertheless|nonetheless|similarly|likewise|consequently|meanwhile|conversely|in contrast|on the other hand|in addition|"
@@ -48,15 +42,20 @@ _NUMBER = r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twel
 _KINDS = [
     (re.compile(question, re.IGNORECASE), re.compile(answer))
     for question, answer in (
-        (r"\b(?:when|what (?:year|date|day|month|time|century|decade)|which (?:year|century|decade))\b", r"\b(?:1\d{3}|20\d{2})\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)\b|\b\d{1,2}(?:st|nd|rd|th)\b|(?i:century|\b(?:before|after|during|until|since) the\b)"),
-        (r"\bhow (?:many|much|long|far|often|old|tall|big|fast|large|high|deep|wide|hot)\b|\bwhat (?:percent\w*|number|amount|share|proportion|size|temperature|age|price|cost)\b", rf"(?i:{_NUMBER})"),
+        (r"\b(?:when|what (?:year|date|day|month|time|century|decade)|which (?:year|century|decade))\b", r"\b(?:1\d{3}|20\d{2})\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)\b|\b\d{1,2}(?:st|nd|rd|th)\b|(?i:century|\b(?:before|after|during|until|since|every) \w)"),
+        (r"\bhow (?:many|much|long|far|often|old|tall|big|fast|large|high|deep|wide|hot|hard)\b|\b(?:what|which)\b.{0,20}\b(?:percent\w*|number|amount|share|proportion|ratio|size|temp\w*|age|price|cost|weight|speed|grams?|ppm)\b", rf"(?i:{_NUMBER})"),
         (r"\bwh(?:o|om|ose)\b|\bwhat (?:person|company|team|actor|singer|author|player)\b", r"(?<=[a-z,;] )[A-Z][a-z]+|^[A-Z][a-z]+ [A-Z][a-z]+"),
         (r"\bwhere\b|\b(?:what|which) (?:city|country|state|place|town|region|river|street)\b", r"\b(?:in|at|on|near|from|to|of|into|through|across) (?:the )?[A-Z]"),
         (r"\bwhy\b|\bwhat (?:caused|causes|reason)\b|\bhow come\b", r"(?i:\b(?:because|due to|since|so that|in order to|reason|caused?|therefore|to (?:avoid|prevent|make|keep|ensure|allow))\b)"),
-        (r"\bhow (?:do|does|did|can|could|should|to|would|is|are)\b", r"(?i:\b(?:by|using|use|with|first|then|through|via|step|simply|need to|should|must)\b)"),
+        (r"\bhow (?:do|does|did|can|could|should|to|would|is|are)\b|\bwhat (?:should|do|can) i\b", r"(?i:\b(?:by|using|use|with|first|then|through|via|step|simply|need to|should|must|don['’]t)\b|^(?:[A-Z][a-z]+) (?:the|a|an|it|your|in|to|off|out)\b)"),
         (r"\b(?:what (?:is|are|does)|what['’]s|define|meaning of|difference between)\b", r"(?i:\b(?:is|are|means|refers to|called|known as|defined as|consists?)\b)"),
     )
 ]  # fmt: skip
+
+# What documents abbreviate and people write out, or the other way round.
+_SAME = {"g": "gram", "gm": "gram", "kg": "kilo", "kilogram": "kilo", "sec": "second", "min": "minut", "hr": "hour"} | {
+    "temp": "temperatur", "pct": "percent", "approx": "about", "info": "inform", "max": "maximum", "yr": "year"
+}  # fmt: skip
 
 
 class Embeds(Protocol):
@@ -69,105 +68,140 @@ class Embeds(Protocol):
 
 @dataclass(frozen=True)
 class Quote:
-    """A sentence of a passage: `passage.text[start:end]`."""
+    """A piece of a passage, scored against a question."""
 
     passage: Passage
-    start: int
-    end: int
-    place: int  # of the sentence among its passage's
-    score: float  # about 0–2, comparable within one question
+    unit: Unit
+    score: float  # comparable within one question
     cosine: float  # to the question
-    coverage: float  # 0–1, of the question's terms, by how telling they are
+    coverage: float  # 0–1, of the question's terms, by how telling they are: in it, and with what it stands under
+
+    @property
+    def quote(self) -> str:
+        """The exact substring of the passage."""
+        return self.passage.text[self.unit.start : self.unit.end]
 
     @property
     def text(self) -> str:
-        return self.passage.text[self.start : self.end]
+        """The quote as it reads in an answer."""
+        return rendered(self.passage.text, self.unit)
+
+
+@dataclass
+class _Piece:
+    """A unit on its way to a Quote."""
+
+    passage: Passage
+    unit: Unit
+    text: str
+    stems: frozenset[str]
+    around: frozenset[str]  # stems of its heading, its title and its predecessor too
+    before: "_Piece | None"  # its predecessor in the passage
 
 
 def best_quotes(question: str, passages: Sequence[Passage], embedder: Embeds, most: int = WINDOW) -> list[Quote]:
-    """Up to `most` sentences that answer `question`, in an order that reads as an answer; empty where none is usable.
+    """Up to `most` pieces that answer `question`, in an order that reads as an answer; empty where none is usable.
 
-    The passage of the best sentence comes first; within a passage the sentences keep their order. A sentence that
-    leans on the one before it ("However, it …") brings that one along.
+    The passage of the best piece comes first; within a passage they keep their order. A sentence that leans on the one
+    before it ("However, it …") brings that one along.
     """
-    candidates = _candidates(passages)
-    if not candidates:
+    pieces = [piece for passage in passages[:SEARCHED] for piece in _pieces(passage)]
+    if not any(piece.unit.quotable for piece in pieces):
         return []
-    scored, vectors = _scored(question, candidates, embedder)
+    scored, vectors = _scored(question, pieces, embedder)
+    if not scored:
+        return []
     chosen = _choose(scored, vectors, most)
-    passages_in_order = list(dict.fromkeys(quote.passage for quote in chosen))
-    return sorted(chosen, key=lambda quote: (passages_in_order.index(quote.passage), quote.start))
+    order = list(dict.fromkeys(quote.passage.rank for quote in chosen))
+    return sorted(chosen, key=lambda quote: (order.index(quote.passage.rank), quote.unit.start))
 
 
-def _candidates(passages: Sequence[Passage]) -> list[Quote]:
-    """The usable sentences of the passages, best passage first, CANDIDATES at most."""
-    found: list[Quote] = []
-    seen: set[str] = set()
-    for passage in passages:
-        for place, (start, end) in enumerate(sentences(passage.text)):
-            text = passage.text[start:end]
-            if bullet := _BULLET.match(text):
-                start, text = start + bullet.end(), text[bullet.end() :]
-            if text not in seen and usable(text):
-                seen.add(text)
-                found.append(Quote(passage, start, end, place, 0.0, 0.0, 0.0))
-    return found[:CANDIDATES]
+def _pieces(passage: Passage) -> list[_Piece]:
+    found: list[_Piece] = []
+    above = _stems(passage.title) | _stems(passage.heading)
+    for unit in units(passage.text):
+        text = rendered(passage.text, unit)
+        if unit.kind in ("item", "row"):  # says little by itself
+            text = f"{unit.heading}: {text}" if unit.heading else text
+        before = found[-1] if found else None
+        stems = _stems(text)
+        around = stems | above | _stems(unit.heading) | (before.stems if before else frozenset())
+        found.append(_Piece(passage, unit, text, stems, around, before))
+    return found
 
 
-def usable(sentence: str) -> bool:
-    """Whether it can stand in an answer: a whole sentence of prose, no heading, question, caption, code or fragment."""
-    words = _WORD.findall(sentence)
-    if not 5 <= len(words) <= LONGEST or not _ENDED.search(sentence):
-        return False
-    if not (sentence[0].isupper() or sentence[0].isdigit() or sentence[0] in "\"'“‘«($€£" or not sentence[0].isascii()):
-        return False
-    if _CAPTION.match(sentence) or _CODE.search(sentence) or "http" in sentence:
-        return False
-    return sum(c.isalpha() or c.isspace() for c in sentence) >= 0.75 * len(sentence)
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(_SAME.get(stem, stem) for stem in terms(text))
 
 
-def _scored(question: str, candidates: list[Quote], embedder: Embeds) -> tuple[list[Quote], NDArray[np.float32]]:
-    """The candidates with their scores, best first, and their vectors in that order."""
-    vectors = embedder.encode([question, *(quote.text for quote in candidates)])
-    cosines = vectors[1:] @ vectors[0]
-    stems = [set(terms(quote.text)) for quote in candidates]
-    spread = Counter(stem for found in stems for stem in found)
-    weights = {stem: math.log(1 + len(candidates) / (1 + spread[stem])) for stem in terms(question)}
-    total = sum(weights.values()) or 1.0
+def _scored(question: str, pieces: list[_Piece], embedder: Embeds) -> tuple[list[Quote], NDArray[np.float32]]:
+    """The quotable pieces with their scores, best first, and their vectors in that order."""
+    spread = Counter(stem for piece in pieces for stem in piece.stems)
+    weights = {stem: math.log(1 + len(pieces) / (1 + spread[stem])) for stem in _stems(question)}
+    total = sum(sorted(weights.values())[-TERMS:]) or 1.0
     kinds = [answer for asked, answer in _KINDS if asked.search(question)]
-    places = {(quote.passage.chunk_id, quote.place) for quote in candidates}
-    scored = []
-    for quote, cosine, found in zip(candidates, cosines.tolist(), stems, strict=True):
-        coverage = sum(weight for stem, weight in weights.items() if stem in found) / total
-        kind = bool(kinds) and all(answer.search(quote.text) for answer in kinds)
-        score = COSINE * cosine + COVERAGE * coverage + KIND * kind + PASSAGE * quote.passage.score
-        score -= LEANING * (bool(_LEANS.match(quote.text)) and (quote.passage.chunk_id, quote.place - 1) not in places)
-        scored.append(replace(quote, score=score, cosine=cosine, coverage=coverage))
-    order = sorted(range(len(scored)), key=lambda i: -scored[i].score)
-    return [scored[i] for i in order], vectors[1:][order]
+
+    def share(stems: frozenset[str]) -> float:
+        return min(1.0, sum(weight for stem, weight in weights.items() if stem in stems) / total)
+
+    wordy = []  # what can be told without embedding
+    for piece in pieces:
+        kind = sum(bool(answer.search(piece.text)) for answer in kinds) / len(kinds) if kinds else 0.0
+        score = COVERAGE * share(piece.stems) + IN_CONTEXT * share(piece.around) + KIND * kind
+        score += PASSAGE * piece.passage.score + LENGTH * math.log(2 + piece.text.count(" "))
+        score += NAMED * (piece.unit.kind == "row" and _named(piece, weights))
+        leans = _LEANS.match(piece.text) and not (piece.before and piece.before.unit.quotable)
+        wordy.append(score - LEANING * bool(leans))
+    kept = sorted(sorted(range(len(pieces)), key=lambda i: -wordy[i])[:EMBEDDED])
+    vectors = embedder.encode([question, *(pieces[i].text for i in kept)])
+    asked, vectors = vectors[0], vectors[1:]
+    smoothed = _smoothed([(pieces[i].passage.rank, pieces[i].unit.place) for i in kept], vectors)
+    cosines, near = (vectors @ asked).tolist(), (smoothed @ asked).tolist()
+    found = [
+        (at, Quote(piece.passage, piece.unit, score, cosines[at], (share(piece.stems) + share(piece.around)) / 2))
+        for at, i in enumerate(kept)
+        if (piece := pieces[i]).unit.quotable
+        for score in [wordy[i] + COSINE * cosines[at] + SMOOTHED * near[at]]
+    ]
+    found.sort(key=lambda item: -item[1].score)
+    return [quote for _, quote in found], vectors[[at for at, _ in found]]
+
+
+def _named(piece: _Piece, asked: Collection[str]) -> bool:
+    name = _stems(re.split(r"[:|\d–]", piece.passage.text[piece.unit.start : piece.unit.end])[0])
+    return bool(name) and all(stem in asked for stem in name)
+
+
+def _smoothed(places: Sequence[tuple[int, int]], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each vector with a share of its neighbours': a sentence is about what those around it are about."""
+    row = {place: at for at, place in enumerate(places)}
+    mixed = vectors.copy()
+    for (rank, place), at in row.items():
+        for neighbour in (place - 1, place + 1):
+            if (rank, neighbour) in row:
+                mixed[at] += NEIGHBOUR * vectors[row[rank, neighbour]]
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    return mixed
 
 
 def _choose(scored: list[Quote], vectors: NDArray[np.float32], most: int) -> list[Quote]:
-    """The best sentences that say different things, best first, each with the one it leans on where there is room."""
-    before = {(quote.passage.chunk_id, quote.place): quote for quote in scored}
+    """The best pieces that say different things, best first, each with the one it leans on where there is room."""
+    at = {(quote.passage.rank, quote.unit.place): quote for quote in scored}
     chosen: list[Quote] = []
     taken: list[int] = []
     for i, quote in enumerate(scored):
-        if len(chosen) >= most or quote.score < NEAR_BEST * scored[0].score:
+        if len(chosen) >= most or quote.score < scored[0].score - MARGIN:
             break
         if quote in chosen or (taken and float((vectors[taken] @ vectors[i]).max()) > REDUNDANT):
             continue
         needed = [quote]
-        if _LEANS.match(quote.text):
-            previous = before.get((quote.passage.chunk_id, quote.place - 1))
+        if quote.unit.kind == "sentence" and _LEANS.match(quote.text):
+            previous = at.get((quote.passage.rank, quote.unit.place - 1))
             if previous is not None and previous not in chosen:
-                if _LEANS.match(previous.text):
-                    continue  # and that one on another: too much to bring along
                 needed.append(previous)
-            elif previous is None and quote.place > 0 and chosen:
+            elif previous is None and chosen and quote.unit.place > 0:
                 continue  # it leans on something that can't be quoted
-        if len(chosen) + len(needed) > most:
-            continue
-        chosen += needed
-        taken.append(i)
+        if len(chosen) + len(needed) <= most:
+            chosen += needed
+            taken.append(i)
     return chosen

@@ -1,24 +1,19 @@
 """What the commands print for people: progress on stderr, tables on stdout."""
 
-import sys
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from data.hidden import show_hidden
 
 if TYPE_CHECKING:
     from bot.doctor import Finding
-    from bot.drafts import Draft
     from bot.extractive import Answer
-    from bot.reply import Progress as Batch
     from data.store import Source
-    from ingest.pipeline import Entry, Outcome, Report
+    from ingest.pipeline import Outcome, Report
     from rag.retriever import SearchResult
 
 out = Console()
@@ -26,60 +21,6 @@ STYLES = {
     "added": "green", "updated": "green", "unchanged": "dim", "empty": "yellow", "rejected": "red",
     "drafted": "green", "needs_you": "yellow", "failed": "red", "answered": "green", "abstained": "yellow",
 }  # fmt: skip
-
-
-class _Bar:
-    """A progress bar on stderr, where that is a terminal."""
-
-    def __init__(self, unit: str) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
-            TimeRemainingColumn(),
-            console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty(),
-        )  # fmt: skip
-        self._task = self._progress.add_task("starting", total=None)
-
-    def __enter__(self) -> Any:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def _show(self, text: str, done: int, total: int | None = None) -> None:
-        text = text if len(text) <= 40 else f"…{text[-39:]}"
-        self._progress.update(self._task, description=escape(show_hidden(text)), completed=done, total=total)
-
-
-class IngestProgress(_Bar):
-    """Follows an ingest document by document."""
-
-    def __init__(self) -> None:
-        super().__init__("documents")
-        self._done = 0
-        self._total: int | None = None
-
-    def start(self, total: int) -> None:
-        """The number of documents to look at is known."""
-        self._total = total
-        self._show("reading", 0, total)
-
-    def __call__(self, entry: "Entry") -> None:
-        self._done += 1
-        self._show(Path(entry.source).name, self._done, self._total)
-
-
-class ReplyProgress(_Bar):
-    """Follows a batch row by row."""
-
-    def __init__(self) -> None:
-        super().__init__("comments")
-
-    def __call__(self, batch: "Batch", draft: "Draft | None") -> None:
-        counts = ", ".join(f"{n} {status}" for status, n in sorted(batch.counts.items()))
-        self._show(counts or "drafting", batch.done, batch.total)
 
 
 def show_report(report: "Report") -> None:

@@ -27,7 +27,7 @@ class Embedder(Protocol):
     @property
     def max_tokens(self) -> int: ...
     def count_tokens(self, texts: Sequence[str]) -> list[int]: ...
-    def encode(self, texts: Sequence[str]) -> Vectors: ...
+    def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Vectors: ...
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,19 @@ class Report:
         return {"kb": self.kb, "counts": counts, "documents": [asdict(entry) for entry in self.entries]}
 
 
+class Progress:
+    """Follows an ingest; override what you want to hear of."""
+
+    def found(self, documents: int) -> None:
+        """So many documents will be looked at."""
+
+    def embedding(self, done: int, chunks: int) -> None:
+        """Of the `chunks` new ones of the present batch, `done` have their vectors."""
+
+    def finished(self, entry: Entry) -> None:
+        """One document is done: what `entry` says is in the record."""
+
+
 def ingest(
     store: Store,
     index: Index,
@@ -69,7 +82,7 @@ def ingest(
     kb: str,
     password: str | None = None,
     fetcher: "Fetcher | None" = None,
-    progress: Callable[[Entry], None] = lambda entry: None,
+    progress: Progress | None = None,
 ) -> Report:
     """Bring knowledge base `kb` (opened with `Store.open_kb`) up to date with the documents `found`.
 
@@ -77,12 +90,14 @@ def ingest(
     the report (and `progress`) has named is in the record; the rest is taken up by running it again.
     """
     report = Report(kb, skipped=found.skipped)
+    progress = progress or Progress()
+    progress.found(len(found.items))
 
     def done(entry: Entry) -> None:
         report.entries.append(entry)
-        progress(entry)
+        progress.finished(entry)
 
-    batch = _Batch(store, index, embedder, kb, done)
+    batch = _Batch(store, index, embedder, kb, done, progress.embedding)
     with Reader(password) as reader:
         for raw, outcome in reader.read(_changed(store, found.items, kb, fetcher, done)):
             if isinstance(outcome, Rejected):
@@ -100,8 +115,17 @@ def ingest(
 class _Batch:
     """Documents that wait for their chunks to be embedded together."""
 
-    def __init__(self, store: Store, index: Index, embedder: Embedder, kb: str, done: Callable[[Entry], None]) -> None:
-        self.store, self.index, self.embedder, self.kb, self.done = store, index, embedder, kb, done
+    def __init__(
+        self,
+        store: Store,
+        index: Index,
+        embedder: Embedder,
+        kb: str,
+        done: Callable[[Entry], None],
+        embedding: Callable[[int, int], None],
+    ) -> None:
+        self.store, self.index, self.embedder, self.kb = store, index, embedder, kb
+        self.done, self.embedding = done, embedding
         self._documents: list[tuple[Document, str, list[Chunk], list[str]]] = []
         self._new: dict[str, str] = {}  # chunk id → text to embed
 
@@ -110,13 +134,15 @@ class _Batch:
         absent = self.store.absent(ids)
         self._new |= {i: chunk.embedded_text for i, chunk in zip(ids, chunks, strict=True) if i in absent}
         self._documents.append((document, digest, chunks, ids))
-        if len(self._new) >= FLUSH:
+        if max(len(self._new), len(self._documents)) >= FLUSH:
             self.flush()
 
     def flush(self) -> None:
         if not self._documents:
             return
-        vectors = dict(zip(self._new, self.embedder.encode(list(self._new.values())), strict=True))
+        texts = list(self._new.values())
+        made = self.embedder.encode(texts, lambda done: self.embedding(done, len(texts)))
+        vectors = dict(zip(self._new, made, strict=True))
         entries, added, removed = [], [], []
         with self.store.database.write():  # one commit for the batch: on small files the disk would set the pace
             for document, digest, chunks, ids in self._documents:

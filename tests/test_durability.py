@@ -31,16 +31,17 @@ def update(self, kb, added, removed):
 Index.update = update
 done = 0
 
-def acknowledged(entry):
-    global done
-    with open(log, "a") as file:
-        file.write(f"{entry.source}\\t{entry.outcome}\\n")
-    done += 1
-    if where == "documents" and done >= int(amount):
-        os.kill(os.getpid(), 9)
+class Acknowledged(ingest.pipeline.Progress):
+    def finished(self, entry):
+        global done
+        with open(log, "a") as file:
+            file.write(f"{entry.source}\\t{entry.outcome}\\n")
+        done += 1
+        if where == "documents" and done >= int(amount):
+            os.kill(os.getpid(), 9)
 
 with Assistant(Path(home), "ingest", writing=True) as assistant:
-    assistant.ingest([folder], "default", None, acknowledged)
+    assistant.ingest([folder], "default", None, Acknowledged())
 """
 
 

@@ -8,7 +8,7 @@ import pytest
 from bot.drafts import Draft, Request
 from bot.extractive import ExtractiveResponder, answer_question, question_of
 from bot.intent import IntentClassifier
-from bot.quoting import usable
+from bot.units import usable
 from data.models import Passage
 from data.persona import load_persona
 from data.style_memory import PastReply

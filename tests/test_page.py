@@ -90,7 +90,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iter
     )
     with Assistant(folder / "home", "test", writing=True) as assistant:
         assistant.__dict__["embedder"] = embedder
-        assistant.ingest([str(folder / "guide.pdf"), str(folder / "kettles.md")], "default", None, lambda entry: None)
+        assistant.ingest([str(folder / "guide.pdf"), str(folder / "kettles.md")], "default")
         assistant.import_replies(folder / "past.csv")
     process, url = _server(folder / "home")
     yield SimpleNamespace(url=url, home=folder / "home")

@@ -25,7 +25,7 @@ TOPICS = (
 def filled(assistant, write):
     for i, text in enumerate(TOPICS):
         write(f"docs/{i}.txt", text)
-    report = assistant.ingest([str(assistant.folder.path.parent / "docs")], DEFAULT_KB, None, lambda entry: None)
+    report = assistant.ingest([str(assistant.folder.path.parent / "docs")], DEFAULT_KB)
     assert report.count("added") == 3
     return assistant
 
@@ -47,7 +47,7 @@ def reopened(assistant):
 def test_ingesting_three_times_gives_the_same_ids(filled):
     ids = filled.store.ids(DEFAULT_KB)
     for _ in range(2):
-        report = filled.ingest([str(filled.folder.path.parent / "docs")], DEFAULT_KB, None, lambda entry: None)
+        report = filled.ingest([str(filled.folder.path.parent / "docs")], DEFAULT_KB)
         assert report.count("unchanged") == 3
     assert filled.store.ids(DEFAULT_KB) == ids
 
@@ -55,10 +55,10 @@ def test_ingesting_three_times_gives_the_same_ids(filled):
 def test_document_that_is_read_anew_keeps_the_ids_of_unchanged_chunks(filled, write):
     sections = [f"# Part {i}\n\n" + f"Sentence {i} about bread, ovens and the people who bake. " * 20 for i in range(6)]
     path = write("docs/long.md", "\n\n".join(sections))
-    filled.ingest([path], DEFAULT_KB, None, lambda entry: None)
+    filled.ingest([path], DEFAULT_KB)
     before = set(filled.store.ids(DEFAULT_KB))
     write("docs/long.md", "\n\n".join([*sections[:5], sections[5].replace("bread", "cake")]))
-    (entry,) = filled.ingest([path], DEFAULT_KB, None, lambda entry: None).entries
+    (entry,) = filled.ingest([path], DEFAULT_KB).entries
     assert entry.outcome == "updated"
     assert 0 < entry.embedded < entry.chunks
     assert len(before & set(filled.store.ids(DEFAULT_KB))) == len(before) - entry.embedded
@@ -82,7 +82,7 @@ def test_forgetting_removes_nothing_where_one_source_is_unknown(filled):
 def test_failed_update_keeps_what_was_there(filled):
     path = filled.folder.path.parent / "docs/1.txt"
     path.write_bytes(b"\x00\x01\x02\x03" * 200)
-    (entry,) = filled.ingest([str(path)], DEFAULT_KB, None, lambda entry: None).entries
+    (entry,) = filled.ingest([str(path)], DEFAULT_KB).entries
     assert entry.outcome in ("rejected", "empty")
     assert "kept" in entry.reason
     assert any("Walnut" in text for text in found(filled))
@@ -124,9 +124,7 @@ def test_chunk_that_only_the_record_has_is_found_after_a_start(filled, write):
             """As if the process had died between the record's commit and the index."""
 
     filled.index, real = NoIndex(filled.store, filled.folder.index, True), filled.index
-    filled.ingest(
-        [write("docs/late.txt", "Kangaroos carry their young in a pouch.")], DEFAULT_KB, None, lambda entry: None
-    )
+    filled.ingest([write("docs/late.txt", "Kangaroos carry their young in a pouch.")], DEFAULT_KB)
     filled.index = real
     fresh = reopened(filled)
     assert any("Kangaroos" in text for text in found(fresh, "animal with a pouch"))
@@ -227,13 +225,13 @@ def test_full_disk_is_one_clear_line_and_nothing_is_half_done(filled, write):
     )
     path = write("docs/big.txt", text)
     with pytest.raises(WorkFolderError, match="disk is full"):
-        filled.ingest([path], DEFAULT_KB, None, lambda entry: None)
+        filled.ingest([path], DEFAULT_KB)
     assert filled.store.ids(DEFAULT_KB) == before
     assert filled.database.integrity() == "ok"
 
 
 def test_knowledge_bases_are_apart(filled, write):
-    filled.ingest([write("other/x.txt", "Walnut oil is for salads.")], "kitchen", None, lambda entry: None)
+    filled.ingest([write("other/x.txt", "Walnut oil is for salads.")], "kitchen")
     assert found(filled, "walnut")[0].startswith("Walnut planks")
     assert [p.text for p in filled.search("walnut", 5, "kitchen").passages] == ["Walnut oil is for salads."]
     with pytest.raises(NotFound, match="known: default, kitchen"):

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
@@ -14,9 +14,7 @@ from bot.page.desk import Desk
 from data.errors import BadInput, NotFound, ShawGPTError
 from data.store import Source
 from ingest.kinds import SUFFIXES
-
-if TYPE_CHECKING:
-    from ingest.pipeline import Entry
+from ingest.pipeline import Entry, Progress
 
 # "Forget" asks first, in place; only the second button sends anything.
 SCRIPT = """
@@ -92,7 +90,7 @@ def ingest(desk: Desk, kb: str, files: Sequence[Path], url: str) -> Iterator[str
     yield (_note("bad", trouble) if trouble else "") + (_table(news.entries) if news.entries else "")
 
 
-class _News:
+class _News(Progress):
     """An ingest's progress, handed from the thread that works to the one that shows it."""
 
     def __init__(self, closing: threading.Event) -> None:
@@ -105,11 +103,11 @@ class _News:
         """None when something has happened; at the end what went wrong, or ""."""
         return self._ticks.get()
 
-    def start(self, total: int) -> None:
-        self.total = total
+    def found(self, documents: int) -> None:
+        self.total = documents
         self._ticks.put(None)
 
-    def __call__(self, entry: "Entry") -> None:
+    def finished(self, entry: Entry) -> None:
         self.entries.append(entry)
         self._ticks.put(None)
         if self._closing.is_set():  # what has been named is in the record; the rest is for another day

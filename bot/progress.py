@@ -1,0 +1,78 @@
+"""Progress of the long commands: a bar on stderr, where that is a terminal."""
+
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from data.hidden import show_hidden
+from ingest.pipeline import Progress
+
+if TYPE_CHECKING:
+    from bot.drafts import Draft
+    from bot.reply import Progress as Batch
+    from ingest.pipeline import Entry
+
+
+class _Bar:
+    """A progress bar on stderr, where that is a terminal."""
+
+    def __init__(self, unit: str) -> None:
+        self._progress = RichProgress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
+            TimeRemainingColumn(),
+            console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty(),
+        )  # fmt: skip
+        self._task = self._progress.add_task("starting", total=None)
+
+    def __enter__(self) -> Any:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def _show(self, text: str, done: int, total: int | None = None) -> None:
+        text = text if len(text) <= 40 else f"…{text[-39:]}"
+        self._progress.update(self._task, description=escape(show_hidden(text)), completed=done, total=total)
+
+
+class IngestProgress(_Bar, Progress):
+    """Follows an ingest document by document."""
+
+    def __init__(self) -> None:
+        super().__init__("documents")
+        self._done = 0
+        self._total: int | None = None
+
+    def found(self, documents: int) -> None:
+        """The number of documents to look at is known."""
+        self._total = documents
+        self._show("reading", 0, documents)
+
+    def embedding(self, done: int, chunks: int) -> None:
+        """Within a batch: a long document takes a while."""
+        self._show(f"embedding chunk {done} of {chunks}", self._done, self._total)
+
+    def finished(self, entry: "Entry") -> None:
+        """One more is done."""
+        self._done += 1
+        self._show(Path(entry.source).name, self._done, self._total)
+
+
+class ReplyProgress(_Bar):
+    """Follows a batch row by row."""
+
+    def __init__(self) -> None:
+        super().__init__("comments")
+
+    def __call__(self, batch: "Batch", draft: "Draft | None") -> None:
+        counts = ", ".join(f"{n} {status}" for status, n in sorted(batch.counts.items()))
+        self._show(counts or "drafting", batch.done, batch.total)

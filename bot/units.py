@@ -1,0 +1,155 @@
+"""What of a passage can be quoted: its sentences, list items and table rows, and what each stands under."""
+
+# ruff: noqa: E501 (patterns read better whole)
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from data.sentences import sentences
+
+LONGEST = 60  # words that are still quoted
+HEADING_WORDS, ROW_WORDS, RUN_IN_WORDS = 12, 24, 4
+SHORT_ITEM = 40  # words of a list item that is quoted whole, its question and its answer together
+
+_WORD = re.compile(r"\w+(?:[’'-]\w+)*")
+_BULLET = re.compile(r"(?:[-–—•·▪◦‣*+→]|\(?\d{1,2}[.)]|\(?[a-h][.)])\s+")
+_ENDED = re.compile(r"[.!…。！।]['\"”’»)\]]*$")
+_CAPTION = re.compile(
+    r"(?:fig(?:ure|\.)?|table|image|photo|picture|source|credit|listing|plot|chart|caption)\s*(?:\d|by\b|:|from\b|credit)",
+    re.IGNORECASE,
+)
+_CODE = re.compile(
+    r"[{}]|\w+\(.*\)\s*$|^\s*(?:import|from|def|class|return|print|pip|sudo|git|\$|>>>|#include)\b|\w=\S+,\s*\w+=|;\s*$|```|^\s*[$#>]\s"
+)
+# Speaks of another page or to another reader: true where it stands, not in a reply.
+_SIGNPOST = re.compile(
+    r"\b(?:(?:previous|next|last|first|future|upcoming|past|earlier|other|this) (?:\w+ )?(?:articles?|posts?|blogs?|videos?|series|section|chapter|page)\b|see (?:figure|table|section|page|below|above)|(?:shown|listed|given|see|described) (?:below|above)|image by author|table of contents|click here|sign up|subscribe|read more|follow me|\d+ min read|towardsdatascience|medium\.com)",
+    re.IGNORECASE,
+)
+_FOOTER = re.compile(r"\s[·•|]\s|©|\ball rights reserved\b|\bpage \d+\b", re.IGNORECASE)
+_DATE = re.compile(
+    r"\b\d{1,2}(?:st|nd|rd|th)? [A-Z][a-z]{2,8},? (?:19|20)\d\d\b|\b[A-Z][a-z]{2,8} \d{1,2},? (?:19|20)\d\d\b"
+)
+_ROW = re.compile(r"\s\|\s|\t")
+_FIGURE = re.compile(r"\d+(?:[.,:–-]\d+)*")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A piece of a passage: `text[start:end]`."""
+
+    start: int
+    end: int
+    place: int  # among its passage's units
+    kind: str  # "sentence", "item", "row" or "heading"; a heading is never quoted
+    heading: str  # the heading line it stands under in the passage, or empty
+    header: str = ""  # of a row: its table's first line
+    quotable: bool = True
+
+
+def units(text: str) -> list[Unit]:
+    """The pieces of `text` in order."""
+    found: list[Unit] = []
+    heading = header = ""
+    lines = list(_lines(text))
+    for nth, (begin, line) in enumerate(lines):
+        bullet = _BULLET.match(line)
+        if _ROW.search(line):
+            row = usable_row(line)
+            found.append(Unit(begin, begin + len(line), len(found), "row", heading, header, bool(header) and row))
+            header = header or line
+            continue
+        header = ""
+        if bullet:
+            start, body = begin + bullet.end(), line[bullet.end() :]
+            if len(_WORD.findall(body)) <= SHORT_ITEM:
+                found.append(Unit(start, start + len(body), len(found), "item", heading, "", usable_item(body)))
+                continue
+        elif not _ENDED.search(line) and line[-1] not in ":,;":
+            words = len(_WORD.findall(line))
+            beside = [lines[at][1] for at in (nth - 1, nth + 1) if 0 <= at < len(lines)]
+            dense = words <= ROW_WORDS and _table_line(line, beside)
+            if dense or words <= HEADING_WORDS:
+                heading = heading if dense else line.strip("*_# ")
+                kind = "row" if dense else "heading"
+                found.append(Unit(begin, begin + len(line), len(found), kind, heading, "", dense))
+                continue
+        offset = bullet.end() if bullet else 0
+        under = heading
+        for start, end in sentences(line[offset:]):
+            start, end = begin + offset + start, begin + offset + end
+            found.append(Unit(start, end, len(found), "sentence", under, "", usable(text[start:end])))
+            if under == heading and len(_WORD.findall(text[start:end])) <= RUN_IN_WORDS:
+                under = f"{heading}: {text[start:end]}"  # "Brazil natural. Charge at 190 °C …"
+    return found
+
+
+def rendered(text: str, unit: Unit) -> str:
+    """The unit as it reads in an answer: word for word, but a table row has its column names and no bars."""
+    quote = text[unit.start : unit.end].replace("**", "")
+    if unit.kind == "row" and _ROW.search(quote):
+        cells, names = _cells(quote), _cells(unit.header)
+        if len(cells) == len(names):
+            cells = [cells[0], *(f"{name} {cell}".strip() for name, cell in zip(names[1:], cells[1:], strict=True))]
+        quote = f"{cells[0]}: " + ", ".join(cell for cell in cells[1:] if cell)
+    return quote if unit.kind == "sentence" or _ENDED.search(quote) else quote + "."
+
+
+def usable(sentence: str) -> bool:
+    """Whether it can stand in an answer: a whole sentence of prose, no heading, question, caption, code or fragment."""
+    words = _WORD.findall(sentence)
+    if not 4 <= len(words) <= LONGEST or not _ENDED.search(sentence):
+        return False
+    return _clean(sentence) and _prose(sentence) >= 0.75
+
+
+def usable_item(item: str) -> bool:
+    """Whether a list item or a line of a table can: figures or a few words, no question and no code."""
+    words = _WORD.findall(item)
+    return (
+        not _FOOTER.search(item)
+        and 3 <= len(words) <= LONGEST
+        and item[-1] not in "?:"
+        and _clean(item)
+        and _prose(item) >= 0.4
+    )
+
+
+def _table_line(line: str, beside: list[str]) -> bool:
+    """Whether a line without a full stop may be the row of a table whose columns were lost: a name, then figures.
+
+    `beside`: the lines before and after it. One figure is enough where one of them looks the same.
+    """
+    if not line[0].isalpha() or _DATE.search(line) or not usable_item(line):
+        return False
+    alike = any(_FIGURE.search(other) and not _ENDED.search(other) for other in beside)
+    return len(_FIGURE.findall(line)) >= 2 - alike
+
+
+def usable_row(row: str) -> bool:
+    return 2 <= len(_cells(row)) <= 8 and len(row) <= 240 and bool(re.search(r"\w", row)) and not _CODE.search(row)
+
+
+def _clean(text: str) -> bool:
+    first = text.lstrip("*_\"'“‘«($€£~")[:1]
+    if not (first.isupper() or first.isdigit() or not first.isascii()):
+        return False
+    return not (_CAPTION.match(text) or _CODE.search(text) or "http" in text or _SIGNPOST.search(text))
+
+
+def _prose(text: str) -> float:
+    return sum(c.isalpha() or c.isspace() for c in text) / max(1, len(text))
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip(" *_") for cell in re.split(r"\||\t", row.strip().strip("|"))]
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """(offset, line without surrounding white space) of each line with text."""
+    at = 0
+    for line in text.split("\n"):
+        if stripped := line.strip():
+            yield at + line.index(stripped[0]), stripped
+        at += len(line) + 1
