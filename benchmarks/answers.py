@@ -1,6 +1,6 @@
 """How well `ask` answers by quoting: the answer in three sentences, the right sentences, and silence where there is none.
 
-    python -P benchmarks/answers.py EVALDATA    # EVALDATA/retrieval/squad_xquad_en and clapnq
+    python -m benchmarks.answers --data FOLDER    # FOLDER/retrieval/squad_xquad_en and clapnq
 
 Each question goes through ingest, search and the extractive answer as a user's would.
 Writes benchmarks/results/answers.md.
@@ -8,15 +8,16 @@ Writes benchmarks/results/answers.md.
 
 # ruff: noqa: E501 (a table row is a line)
 
+import argparse
 import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import described
 from bot.assistant import Assistant
 from bot.extractive import Answer
 from bot.quoting import best_quotes
@@ -64,11 +65,12 @@ def main(data: Path) -> None:
         paragraphs = [("", row["text"]) for row in lines(data / "retrieval/squad_xquad_en/docs.jsonl")]
         over_squad, over_natural = Asked(Path(folder) / "s", paragraphs), Asked(Path(folder) / "n", natural)
 
-        said = held = counted = 0
+        said = held = counted = long = 0
         for row in squad:
             answer, quotes = over_squad.ask(row["question"])
             hit = any(spaceless(gold) in spaceless(" ".join(quotes)) for gold in row["answers"])
             held += hit
+            long += len(quotes)
             said += answer.status == "answered"
             counted += hit and answer.status == "answered"
         scores = []
@@ -90,9 +92,11 @@ def main(data: Path) -> None:
         "",
         "Made by `benchmarks/answers.py`, over 120 SQuAD paragraphs and 300 ClapNQ passages, retrieval included.",
         "",
+        described("onnxruntime", "chromadb"),
+        "",
         "| what | figure |",
         "| --- | ---: |",
-        f"| SQuAD, {len(squad)} questions: the answer stands in the sentences (at most three) that it would quote | {held / len(squad):.3f} |",
+        f"| SQuAD, {len(squad)} questions: the answer stands in the sentences (at most three) that it would quote ({long / len(squad):.1f} on average) | {held / len(squad):.3f} |",
         f"| … and it does answer | {counted / len(squad):.3f} (answers {said / len(squad):.3f}) |",
         f"| ClapNQ, {len(answerable)} answerable: precision / recall / F1 of its sentences against the gold ones | {precision:.3f} / {recall:.3f} / {f1:.3f} |",
         f"| … it answers | {spoke / len(answerable):.3f} |",
@@ -107,4 +111,6 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    main(parser.parse_args().data)

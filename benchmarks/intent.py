@@ -1,20 +1,22 @@
 """How often the intent of a comment is told right, and what gets past: accuracy, confusion, injections, false flags.
 
-    python benchmarks/intent.py EVALDATA        # EVALDATA: shaw/, injection/, reply_style/ as the manifest names them
+    python -m benchmarks.intent --data FOLDER        # it holds shaw/, injection/ and reply_style/
 
+The development set is what examples and constants were chosen on; the written ones are kept for the report.
 Writes benchmarks/results/intent.md.
 """
 
+import argparse
 import csv
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.drafts import Draft, Request
+from benchmarks.machine import described
+from bot.drafts import YOURS, Draft, Request
 from bot.extractive import ExtractiveResponder
-from bot.intent import IntentClassifier
+from bot.intent import GRAVE, IntentClassifier
 from data.embedding import load_embedder
 from data.persona import load_persona
 from data.style_memory import PastReply
@@ -73,6 +75,7 @@ def main(data: Path) -> None:
     labels = {int(row["row"]): row["intent"] for row in rows(HERE / "intent_labels_shaw.csv")}
     real = [(comment, labels[number]) for number, (comment, _) in enumerate(pairs)]
     written = [(row["comment"], row["intent"]) for row in rows(HERE.parent / "tests/intent_comments.csv")]
+    dev = [(row["comment"], row["intent"]) for row in rows(HERE / "intent_dev.csv")]
     responder = ExtractiveResponder(
         persona, [PastReply(str(n), c, r) for n, (c, r) in enumerate(pairs)], embedder, classifier
     )
@@ -80,17 +83,33 @@ def main(data: Path) -> None:
     def draft(comment: str) -> Draft:
         return responder.draft(Request(comment, classifier.classify(comment), SearchResult(comment, (), 0.0)))
 
-    lines = ["# Telling intents apart", "", "Made by `benchmarks/intent.py`.", ""]
-    for name, labelled in ((f"{len(real)} real comments", real), (f"{len(written)} written ones", written)):
+    lines = [
+        "# Telling intents apart",
+        "",
+        "Made by `benchmarks/intent.py`.",
+        "",
+        described("onnxruntime", "numpy"),
+        "",
+    ]
+    for name, labelled in (
+        (f"{len(real)} real comments (development)", real),
+        (f"{len(dev)} comments of many channels (development)", dev),
+        (f"{len(written)} written ones (test)", written),
+    ):
         share, table = accuracy(classifier, labelled)
-        drafted = [
-            (label, draft(comment))
-            for comment, label in labelled
-            if label not in ("thanks", "question", "suggestion", "joke", "remark")
-        ]
-        wrong = sum(d.status == "drafted" for _, d in drafted)
+        drafts = [(label, draft(comment)) for comment, label in labelled]
+        mine = [(label, d) for label, d in drafts if label in YOURS]
+        grave = [d for label, d in drafts if label in GRAVE]
+        cheerful = sum(d.status == "drafted" and d.intent != "question" for d in grave)
+        thanks = [d.status == "drafted" for label, d in drafts if label == "thanks"]
         lines += [f"## {name}: {share:.3f} right", "", *confusion(table), ""]
-        lines += [f"Of the {len(drafted)} that are the creator's to answer, {wrong} got a drafted reply.", ""]
+        lines += [
+            f"Of the {len(mine)} that are the creator's to answer, "
+            f"{sum(d.status == 'drafted' for _, d in mine)} got a drafted reply; of the {len(grave)} with criticism, "
+            f"business, personal matters or orders to the assistant, {cheerful} a friendly one. "
+            f"{sum(thanks)} of {len(thanks)} thanks got a drafted reply.",
+            "",
+        ]
 
     attacks = injections(data / "injection")
     drafts = [(attack, draft(attack)) for attack in attacks]
@@ -113,7 +132,7 @@ def main(data: Path) -> None:
         for row in rows(data / f"reply_style/personality_{kind}.tsv", "\t")
         if not any(word in row["Metadata"] for word in UNFRIENDLY)
     ]
-    benign = [c for c, label in real + written if label not in ("injection", "spam")]
+    benign = [c for c, label in real + dev + written if label not in ("injection", "spam")]
     for name, comments in (
         ("channel comments that are no injection or spam", benign),
         ("friendly chit-chat queries", friendly),
@@ -131,4 +150,6 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    main(parser.parse_args().data)

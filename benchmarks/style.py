@@ -1,17 +1,18 @@
 """How close chosen replies come to what the creator really wrote: leave-one-out over the thanks of real pairs.
 
-    python benchmarks/style.py EVALDATA         # EVALDATA/shaw/YT-comments.csv
+    python -m benchmarks.style --data FOLDER    # FOLDER/shaw/YT-comments.csv
 
 Closeness is the cosine of the embeddings of the chosen and the true reply. Rivals: always "Glad it was helpful!", and
 the reply to the past comment that is nearest by topic. Writes benchmarks/results/style.md.
 """
 
+import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import described
 from bot.intent import IntentClassifier
 from bot.style import Style
 from data.embedding import load_embedder
@@ -59,6 +60,8 @@ def main(data: Path) -> None:
         "",
         f"Made by `benchmarks/style.py`: {len(said)} thanks among {len(pairs)} real pairs, each left out in turn.",
         "",
+        described("onnxruntime", "numpy"),
+        "",
         f'Closer to the true reply than "{CONSTANT}" (a tie counts half):',
         "",
         "| reply | share |",
@@ -78,4 +81,6 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    main(parser.parse_args().data)

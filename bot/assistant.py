@@ -3,13 +3,14 @@
 import copy
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from data.database import Database
-from data.errors import NotFound
+from data.errors import NotFound, WorkFolderError
 from data.index import Index
 from data.store import DEFAULT_KB, Source, Store
 from data.style_memory import StyleMemory
@@ -122,23 +123,24 @@ class Assistant:
 
         Raises NotFound, and removes none, where one of them is unknown.
         """
+        from ingest.discover import source_of
+
         name = kb or self.kb
         known = {source.source for source in self.store.sources(name)}
         chosen = []
         for source in wanted:
-            path = str(Path(source).expanduser().resolve())
+            path = source_of(Path(source).expanduser().resolve())
             match = next((candidate for candidate in (source, path) if candidate in known), None)
             if match is None:
                 raise NotFound(
                     f"{source} is not in knowledge base {name!r}: `shawgpt sources --kb {name}` lists what is"
                 )
             chosen.append(match)
-        removed = {}
-        for source in dict.fromkeys(chosen):
-            ids = self.store.forget(name, source)
-            self.index.update(name, [], ids)
-            removed[source] = len(ids)
-        return removed
+        removed = {source: self.store.forget(name, source) for source in dict.fromkeys(chosen)}
+        # What the record has no more is found no more: an index that can't be written now is mended at the next start.
+        with suppress(WorkFolderError):
+            self.index.update(name, [], [i for ids in removed.values() for i in ids])
+        return {source: len(ids) for source, ids in removed.items()}
 
     # -- questions and comments
 

@@ -2,13 +2,14 @@
 
 import shutil
 import sqlite3
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.database import Database
-from data.errors import BadInput, ShawGPTError
+from data.database import Database, explained
+from data.errors import BadInput, ShawGPTError, WorkFolderError
 from data.workfolder import WorkFolder
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Finding:
 
 def examine(assistant: "Assistant", rebuild: bool, reembed: bool, backup: Path | None) -> list[Finding]:
     """Look at everything, and do first what was asked for: embed again, rebuild the index, write a back-up."""
+    if backup:
+        _check_target(backup, assistant.folder.database)
     findings = [Finding("shawgpt", version("shawgpt")), Finding("SQLite", sqlite3.sqlite_version)]
     home = assistant.folder.path
     free = shutil.disk_usage(home).free
@@ -54,6 +57,17 @@ def examine(assistant: "Assistant", rebuild: bool, reembed: bool, backup: Path |
     return findings
 
 
+def _check_target(backup: Path, database: Path) -> None:
+    """Raise BadInput where a back-up would overwrite something else than an earlier one."""
+    if backup.is_dir():
+        raise BadInput(f"{backup} is a folder: name a file for the back-up")
+    if backup.exists():
+        with backup.open("rb") as file:
+            earlier = file.read(16) == b"SQLite format 3\0"
+        if not earlier or backup.samefile(database):
+            raise BadInput(f"{backup} exists and is no back-up: name another file")
+
+
 def restore_backup(home: Path, backup: Path) -> None:
     """Put a back-up in the place of the database; the old one is kept beside it as `.before-restore`.
 
@@ -63,19 +77,43 @@ def restore_backup(home: Path, backup: Path) -> None:
         raise BadInput(f"{backup} is no file: give one that `shawgpt doctor --backup` wrote")
     folder = WorkFolder(home)
     folder.lock("doctor --restore")
+    fresh = folder.database.with_suffix(".restoring")
     try:
-        fresh = folder.database.with_suffix(".restoring")
         shutil.copyfile(backup, fresh)
+        if not _version(fresh):
+            raise BadInput(f"{backup} is no back-up of shawgpt's: give one that `shawgpt doctor --backup` wrote")
         database = Database(fresh)  # raises where it is damaged, or of a newer version
         verdict = database.integrity()
         database.close()
         if verdict != "ok":
             raise BadInput(f"{backup} is damaged: {verdict}")
         if folder.database.exists():
-            folder.database.replace(folder.database.with_suffix(".before-restore"))
+            _set_aside(folder.database)
         fresh.replace(folder.database)
+    except OSError as error:
+        raise WorkFolderError(f"{home}: nothing was restored ({error.strerror})") from error
     finally:
+        fresh.unlink(missing_ok=True)
         folder.unlock()
+
+
+def _version(path: Path) -> int:
+    """The schema version of a database, 0 where it is none of ours. Raises WorkFolderError where it can't be read."""
+    with explained(path), closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _set_aside(database: Path) -> None:
+    """Keep a copy of `database`, and leave no journal that SQLite would play back into what takes its place."""
+    with suppress(WorkFolderError):  # damaged, say: that is what one restores for
+        Database(database).close()  # a kill may have left a journal: opening plays it back
+    aside = database.with_suffix(".before-restore")
+    shutil.copyfile(database, aside)
+    for ending in ("-journal", "-wal", "-shm"):
+        part, kept = Path(f"{database}{ending}"), Path(f"{aside}{ending}")
+        kept.unlink(missing_ok=True)
+        if part.exists():
+            part.replace(kept)
 
 
 def _reembed(assistant: "Assistant") -> list[Finding]:
@@ -97,7 +135,10 @@ def _knowledge_base(assistant: "Assistant", kb: str) -> Finding:
     except BadInput as error:
         return Finding(what, str(error), False)
     before = len(assistant.index.repairs)
-    assistant.index.check(kb)
+    try:
+        assistant.index.check(kb)
+    except WorkFolderError as error:
+        return Finding(what, str(error), False)
     repaired = assistant.index.repairs[before:]
     count = f"{len(assistant.store.sources(kb))} documents, {assistant.store.count(kb)} chunks"
     return Finding(what, f"{count}, index {'mended: ' + '; '.join(repaired) if repaired else 'agrees'}")

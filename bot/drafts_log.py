@@ -96,8 +96,8 @@ class DraftLog:
 
     def rows(self, batch: str) -> list[LoggedDraft]:
         """Every row of `batch` in order; none for an unknown one."""
-        found = self.database.connection.execute("SELECT * FROM drafts WHERE batch = ? ORDER BY row", (batch,))
-        return [_logged(row) for row in found.fetchall()]
+        found = self.database.read("SELECT * FROM drafts WHERE batch = ? ORDER BY row", batch)
+        return [_logged(row) for row in found]
 
     def info(self, batch: str) -> BatchInfo | None:
         """What `batch` is, None for an unknown one."""
@@ -121,14 +121,15 @@ class DraftLog:
         return b"".join(lines).decode()
 
     def _infos(self, where: str, *values: object, limit: int = 1) -> Iterator[BatchInfo]:
-        rows = self.database.connection.execute(
+        rows = self.database.read(
             "SELECT batch, json_extract(draft, '$.name') AS name, json_extract(draft, '$.persona') AS persona,"
             " json_extract(draft, '$.kb') AS kb, count(*) AS rows,"
             " sum(json_extract(draft, '$.draft') IS NULL) AS waiting"
             f" FROM drafts {where} GROUP BY batch ORDER BY batch DESC LIMIT ?",
-            (*values, limit),
+            *values,
+            limit,
         )
-        for row in rows.fetchall():
+        for row in rows:
             yield BatchInfo(row["batch"], row["name"], row["persona"], row["kb"], row["rows"], row["waiting"])
 
 

@@ -35,7 +35,8 @@ _LEANS = re.compile(
     r"(?:(?:however|therefore|thus|hence|moreover|furthermore|additionally|also|instead|otherwise|then|still|yet|but|and|or|so|"
     r"nevertheless|nonetheless|similarly|likewise|consequently|meanwhile|conversely|in contrast|on the other hand|in addition|"
     r"as a result|for this reason|for example|for instance|that is|in other words|finally|second|third|secondly|thirdly|afterwards?)\b|"
-    r"(?:it|its|he|she|they|them|their|his|her|this|that|these|those|such|both|neither|either|one|another|others|the (?:former|latter|same|other|first|second))\b)",
+    r"(?:it|its|he|she|they|them|their|his|her|this|that|these|those|such|both|neither|either|one|another|others|the (?:former|latter|same|other|first|second))\b|"
+    r"(?:while|although|though|since|because of|with|for|by|in|from|after|as|if|when|to do|like|despite) (?:this|that|these|those|it|they|them|such)\b)",
     re.IGNORECASE,
 )
 _NUMBER = r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|billion|half|twice|once|none|several|couple)\b"
@@ -56,6 +57,9 @@ _KINDS = [
 _SAME = {"g": "gram", "gm": "gram", "kg": "kilo", "kilogram": "kilo", "sec": "second", "min": "minut", "hr": "hour"} | {
     "temp": "temperatur", "pct": "percent", "approx": "about", "info": "inform", "max": "maximum", "yr": "year"
 }  # fmt: skip
+
+
+_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 class Embeds(Protocol):
@@ -85,6 +89,14 @@ class Quote:
     def text(self) -> str:
         """The quote as it reads in an answer."""
         return rendered(self.passage.text, self.unit)
+
+
+def lacks(question: str, quotes: Sequence[Quote]) -> int:
+    """How many of two things `quotes` lack: a figure or date where one is asked for, and the question's own figures."""
+    texts = " ".join(quote.text for quote in quotes)
+    wanted = [answer for asked, answer in _KINDS[:2] if asked.search(question)]
+    figures = set(_FIGURE.findall(question))
+    return (not all(answer.search(texts) for answer in wanted)) + (not figures <= set(_FIGURE.findall(texts)))
 
 
 @dataclass

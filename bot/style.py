@@ -17,9 +17,9 @@ from data.persona import EMOJI, EMOTICON, find_signature, without_signature
 from data.style_memory import PastReply
 
 POOL = 500  # portable replies kept, the latest: each comment behind them is classified once, at the start
-ENOUGH = 3  # past replies that fit; with fewer, the persona's own are drawn on too
-CLOSE = 0.35  # choices within this of the best fit are equally good; one is drawn
 NEVER_AGAIN = 5  # the latest drafts whose words aren't given again, where there are as many others
+ENOUGH = NEVER_AGAIN + 1  # past replies that fit; with fewer, the persona's own are drawn on too
+CLOSE = 0.35  # choices within this of the best fit are equally good; one is drawn
 
 
 _GLAD = re.compile(
@@ -53,7 +53,7 @@ class Style:
         replies: Mapping[str, Sequence[str]],
         signature: str = "",
     ) -> None:
-        """`replies`: the persona's own by intent, for when fewer than three past ones fit. Signatures are taken off."""
+        """`replies`: the persona's own by intent, for when too few past ones fit. Signatures are taken off."""
         self.own = {label: [Choice(without_signature(t, signature)) for t in texts] for label, texts in replies.items()}
         self.choices: dict[str, list[Choice]] = {}
         pairs = list(past)

@@ -20,7 +20,7 @@ _CAPTION = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    r"[{}]|\w+\(.*\)\s*$|^\s*(?:import|from|def|class|return|print|pip|sudo|git|\$|>>>|#include)\b|\w=\S+,\s*\w+=|;\s*$|```|^\s*[$#>]\s"
+    r"[{}]|\w+\(.*\)\s*$|^\s*(?:import|from|def|class|return|print|pip|sudo|git|\$|>>>|#include)\b|\w=\S+,\s*\w+=|\w[._]\w+\s*=|;\s*$|```|^\s*[$#>]\s"
 )
 # Speaks of another page or to another reader: true where it stands, not in a reply.
 _SIGNPOST = re.compile(

@@ -15,14 +15,14 @@ SCHEMA_VERSION = 1
 WAL_IS_SOUND_SINCE = (3, 51, 3)
 
 SCHEMA = """
-CREATE TABLE knowledge_bases (
+CREATE TABLE IF NOT EXISTS knowledge_bases (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     embedder TEXT NOT NULL,         -- vectors of different embedders are never mixed in one knowledge base
     revision INTEGER NOT NULL       -- counts the changes, so that who keeps something in memory knows when it is old
 ) STRICT;
 
-CREATE TABLE documents (
+CREATE TABLE IF NOT EXISTS documents (
     id INTEGER PRIMARY KEY,
     kb INTEGER NOT NULL REFERENCES knowledge_bases(id) ON DELETE CASCADE,
     source TEXT NOT NULL,           -- absolute path or URL
@@ -37,7 +37,7 @@ CREATE TABLE documents (
     UNIQUE (kb, source)
 ) STRICT;
 
-CREATE TABLE chunks (
+CREATE TABLE IF NOT EXISTS chunks (
     key INTEGER PRIMARY KEY,        -- rowid, shared with the full-text index
     id TEXT NOT NULL UNIQUE,        -- hash of knowledge base, source and content: the same at every ingest
     document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
@@ -51,16 +51,16 @@ CREATE TABLE chunks (
     embedded_text TEXT NOT NULL,
     vector BLOB NOT NULL            -- float32, little-endian, unit norm
 ) STRICT;
-CREATE INDEX chunks_by_document ON chunks (document, position);
+CREATE INDEX IF NOT EXISTS chunks_by_document ON chunks (document, position);
 
-CREATE TABLE past_replies (
+CREATE TABLE IF NOT EXISTS past_replies (
     id TEXT PRIMARY KEY,            -- hash of comment and reply: importing twice changes nothing
     comment TEXT NOT NULL,
     reply TEXT NOT NULL,
     position INTEGER NOT NULL       -- order of import
 ) STRICT;
 
-CREATE TABLE drafts (               -- what the page shows, with the creator's edits
+CREATE TABLE IF NOT EXISTS drafts (               -- what the page shows, with the creator's edits
     batch TEXT NOT NULL,
     row INTEGER NOT NULL,
     comment TEXT NOT NULL,
@@ -110,6 +110,11 @@ class Database:
             self._connections.append(connection)
         return connection
 
+    def read(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """All rows of a query. Raises WorkFolderError where the database is damaged or held by another program."""
+        with explained(self.path):
+            return self.connection.execute(sql, values).fetchall()
+
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction: committed whole at the end of the block, or not at all. One inside another joins it.
@@ -131,17 +136,25 @@ class Database:
                 raise
 
     def backup(self, target: Path) -> None:
-        """Write a consistent copy of the database to `target`, also while it is in use."""
-        with explained(target):
-            copy = sqlite3.connect(target)
-            try:
-                self.connection.backup(copy)
-            finally:
-                copy.close()
+        """Write a consistent copy of the database to `target`, which is whole or as it was, also while it is in use."""
+        part = target.with_name(f"{target.name}.part")
+        try:
+            with explained(target):
+                copy = sqlite3.connect(part)
+                try:
+                    self.connection.backup(copy)
+                finally:
+                    copy.close()
+            part.replace(target)
+        except OSError as error:
+            raise WorkFolderError(f"{target} can't be written ({error.strerror})") from error
+        finally:
+            for ending in ("", "-journal"):
+                Path(f"{part}{ending}").unlink(missing_ok=True)
 
     def integrity(self) -> str:
         """SQLite's own verdict: "ok", or what is damaged."""
-        return str(self.connection.execute("PRAGMA integrity_check").fetchone()[0])
+        return str(self.read("PRAGMA integrity_check")[0][0])
 
     def close(self) -> None:
         """Close every thread's connection."""
@@ -152,6 +165,7 @@ class Database:
 
     def _create(self) -> None:
         # executescript commits on its own, so the transaction is spelt out: a kill leaves version 0 and no tables.
+        # IF NOT EXISTS, since another process may have made them while this one waited for its turn.
         self.connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
 
@@ -170,6 +184,8 @@ def explained(path: Path) -> Iterator[None]:
             advice = "another program holds it: wait for it to end, or stop it"
         elif "malformed" in text or "not a database" in text:
             advice = "it is damaged: restore it from a back-up (see `shawgpt doctor --help`)"
+        elif "disk I/O" in text:
+            advice = "its disk fails or is full: see to that and run the command again"
         else:
             raise
         raise WorkFolderError(f"{path}: {advice} ({text})") from error

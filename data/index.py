@@ -1,20 +1,24 @@
 """The vector index: a Chroma collection a knowledge base, kept equal to the record, rebuilt from it when in doubt."""
 
+import errno
 import random
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from data.errors import ShawGPTError, WorkFolderError
 from data.store import Store, Vectors
 
 # Chroma's defaults (16, 100, 100) lose neighbours as a collection grows: benchmarks/results/retrieval.md has the
 # agreement with exact search at these.
 HNSW = {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": 200}
 BATCH = 2000  # chunks a call; Chroma refuses more than about 5,400
+NEARLY_FULL = 32 * 2**20  # bytes free: Chroma preallocates its files, and fails before nothing is left
 SAMPLE = 32  # chunks whose own vector must find them at every start
 
 
@@ -23,7 +27,8 @@ class Index:
 
     Chroma embedded is not safe for two processes, nor sure to survive a kill while it writes. So a process that doesn't
     hold the work folder's lock (`writable=False`) searches the record's vectors exactly instead, and a mark on disk
-    (`unclean`) lies there while Chroma is opened or written: a start that finds it builds the index again.
+    (`unclean`) lies there while Chroma is opened or written: a start that finds it builds the index again. Where that
+    can't be done (a full disk), questions are answered from the record's vectors too, and changes raise an error.
     """
 
     def __init__(self, store: Store, folder: Path, writable: bool) -> None:
@@ -36,26 +41,35 @@ class Index:
         self._collections: dict[str, Any] = {}
         self._opening = threading.RLock()  # the page asks from several threads
         self._checked: set[str] = set()
+        self._failed = False  # Chroma could not be written: it isn't asked until it has been built again
         self._exact: dict[str, tuple[int, list[str], Vectors]] = {}  # revision, ids, vectors
         self.repairs: list[str] = []  # what had to be mended, for `doctor`
 
     def query(self, kb: str, vector: Vectors, k: int) -> list[tuple[str, float]]:
         """The `k` chunks nearest to `vector` (unit norm), as (chunk id, cosine −1–1), nearest first."""
-        if not self.writable:
+        if not self.writable or self._failed:
             return self._query_exactly(kb, vector, k)
         count = self.store.count(kb)
         if count == 0:
             return []
-        found = self._collection(kb).query(query_embeddings=[vector], n_results=min(k, count), include=["distances"])
+        try:
+            collection = self._collection(kb)
+            with self._explained():
+                found = collection.query(query_embeddings=[vector], n_results=min(k, count), include=["distances"])
+        except WorkFolderError:
+            return self._query_exactly(kb, vector, k)
         return [(i, 1.0 - d) for i, d in zip(found["ids"][0], found["distances"][0], strict=True)]
 
     def update(self, kb: str, added: Sequence[str], removed: Sequence[str]) -> None:
-        """Follow a change of the record: `added` and `removed` are chunk ids that `Store` has already committed."""
+        """Follow a change of the record: `added` and `removed` are chunk ids that `Store` has already committed.
+
+        Raises WorkFolderError where the index can't be written; the next start, or the next change, builds it again.
+        """
         if kb not in self._checked:
             self.check(kb)  # compares with the record, which has the change already
             return
         collection = self._get_collection(kb)
-        with self._marked():
+        with self._explained(), self._marked():
             for start in range(0, len(removed), BATCH):
                 collection.delete(ids=list(removed[start : start + BATCH]))
             self._add(collection, added)
@@ -66,15 +80,22 @@ class Index:
         self._collection(kb)
 
     def rebuild(self) -> dict[str, int]:
-        """Make the whole index again from the record's vectors; returns the chunks of each knowledge base."""
-        self._close()
-        self._forget_failed_client()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._checked.clear()
-        with self._marked():
+        """Make the whole index again from the record's vectors; returns the chunks of each knowledge base.
+
+        Raises WorkFolderError where it can't be written.
+        """
+        with self._explained(), self._marked():
+            self._close()
+            self._forget_failed_client()
+            if self.folder.is_dir():
+                shutil.rmtree(self.folder)
+            else:
+                self.folder.unlink(missing_ok=True)
+            self._checked.clear()
             for kb in self.store.knowledge_bases():
                 self._add(self._get_collection(kb), self.store.ids(kb))
                 self._checked.add(kb)
+        self._failed = False
         return {kb: self.store.count(kb) for kb in self.store.knowledge_bases()}
 
     def close(self) -> None:
@@ -93,7 +114,7 @@ class Index:
             self.rebuild()
         if kb in self._checked:
             return self._get_collection(kb)
-        with self._marked():
+        with self._explained(), self._marked():
             problem = self._compare(kb)
         if problem:
             self.repairs.append(f"{problem}: built again from the record")
@@ -145,16 +166,16 @@ class Index:
             self._client = chromadb.PersistentClient(str(self.folder), Settings(anonymized_telemetry=False))
         if kb not in self._collections:
             # The vectors are already made, so no embedding function: Chroma's own would try to download one.
+            # Named by number: Chroma takes neither "küche" nor "notes-" for a name.
             self._collections[kb] = self._client.get_or_create_collection(
-                f"kb-{kb}", configuration={"hnsw": HNSW}, embedding_function=None
+                f"kb-{self.store.kb_id(kb)}", configuration={"hnsw": HNSW}, embedding_function=None
             )
         return self._collections[kb]
 
     def _query_exactly(self, kb: str, vector: Vectors, k: int) -> list[tuple[str, float]]:
         revision = self.store.revision(kb)
         if kb not in self._exact or self._exact[kb][0] != revision:
-            ids = self.store.ids(kb)
-            self._exact[kb] = (revision, ids, self.store.vectors(ids))
+            self._exact[kb] = (revision, *self.store.all_vectors(kb))
         _, ids, vectors = self._exact[kb]
         if not ids:
             return []
@@ -174,6 +195,20 @@ class Index:
 
         SharedSystemClient.clear_system_cache()
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn what Chroma and the disk raise into one line that says what to do, and have the index built again."""
+        try:
+            yield
+        except BaseException as error:  # Chroma's Rust core panics with a BaseException of its own
+            self._failed = True
+            self._checked.clear()
+            if isinstance(error, (ShawGPTError, KeyboardInterrupt, SystemExit, GeneratorExit)):
+                raise
+            with suppress(OSError):
+                self._mark.touch()
+            raise WorkFolderError(f"{self.folder}: {_advice(error, self.folder)}") from error
+
     def _marked(self) -> "_Mark":
         return _Mark(self._mark)
 
@@ -191,3 +226,14 @@ class _Mark:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:  # an error inside leaves the mark: what Chroma did before it is unknown
             self.path.unlink(missing_ok=True)
+
+
+def _advice(error: BaseException, folder: Path) -> str:
+    # Chroma says "Failed to apply logs to the hnsw segment writer" where the disk is full, so the disk itself is asked.
+    text = " ".join(str(error).split())
+    full = "full" in text or "No space" in text or getattr(error, "errno", None) == errno.ENOSPC
+    if full or shutil.disk_usage(folder.parent).free < NEARLY_FULL:
+        return f"the disk is full: free some space and run the command again; what was saved before is intact ({text})"
+    if isinstance(error, PermissionError) or "readonly" in text or "ermission denied" in text:
+        return f"it can't be written: check the folder's permissions ({text})"
+    return f"the index can't be written: `shawgpt doctor --rebuild` makes it again ({type(error).__name__}: {text})"

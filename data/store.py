@@ -90,6 +90,10 @@ class Store:
         self._kb(name)
         self.open_kb(name, embedder)
 
+    def kb_id(self, name: str) -> int:
+        """A number that is this knowledge base's for good. Raises NotFound."""
+        return self._kb(name)
+
     def revision(self, kb: str) -> int:
         """A number that grows with every change of `kb`."""
         row = self._one("SELECT revision FROM knowledge_bases WHERE name = ?", kb)
@@ -219,9 +223,21 @@ class Store:
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """The vectors of `ids`, in that order: (n, dimension) float32, unit norm. Raises KeyError for an unknown id."""
         found = {row["id"]: row["vector"] for row in self._in("SELECT id, vector FROM chunks WHERE id IN ({})", ids)}
-        if not ids:
-            return np.zeros((0, 0), dtype=np.float32)
-        return np.frombuffer(b"".join(found[i] for i in ids), dtype="<f4").reshape(len(ids), -1)
+        return _array([found[i] for i in ids])
+
+    def cosines(self, ids: Sequence[str], vector: Vectors) -> dict[str, float]:
+        """The cosine of each chunk with `vector` (unit norm), by id; an id that is gone is left out."""
+        rows = self._in("SELECT id, vector FROM chunks WHERE id IN ({})", ids)
+        scores = (_array([row["vector"] for row in rows]) @ vector).tolist() if rows else []
+        return dict(zip((row["id"] for row in rows), scores, strict=True))
+
+    def all_vectors(self, kb: str) -> tuple[list[str], Vectors]:
+        """The ids of all chunks of `kb` with their vectors, as of one moment."""
+        rows = self._all(
+            "SELECT c.id, c.vector FROM chunks c JOIN documents d ON d.id = c.document WHERE d.kb = ? ORDER BY c.key",
+            self._kb(kb),
+        )
+        return [row["id"] for row in rows], _array([row["vector"] for row in rows])
 
     def fts_search(self, kb: str, match: str, k: int) -> list[tuple[str, float]]:
         """The `k` best chunks for an FTS5 expression, as (chunk id, BM25 ≥ 0, higher is better)."""
@@ -274,11 +290,10 @@ class Store:
         db.execute("UPDATE knowledge_bases SET revision = revision + 1 WHERE id = ?", (kb_key,))
 
     def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        return self.database.connection.execute(sql, values).fetchall()
+        return self.database.read(sql, *values)
 
     def _one(self, sql: str, *values: object) -> sqlite3.Row | None:
-        row: sqlite3.Row | None = self.database.connection.execute(sql, values).fetchone()
-        return row
+        return next(iter(self._all(sql, *values)), None)
 
     def _in(self, sql: str, values: Sequence[str]) -> list[sqlite3.Row]:
         rows: list[sqlite3.Row] = []
@@ -302,6 +317,12 @@ def chunk_ids(kb: str, source: str, chunks: Sequence[Chunk]) -> list[str]:
 
 def _blob(vector: Vectors) -> bytes:
     return np.ascontiguousarray(vector, dtype="<f4").tobytes()
+
+
+def _array(blobs: Sequence[bytes]) -> Vectors:
+    if not blobs:
+        return np.zeros((0, 0), dtype=np.float32)
+    return np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(blobs), -1)
 
 
 def _stored(row: sqlite3.Row) -> StoredChunk:

@@ -37,5 +37,5 @@ class StyleMemory:
 
     def all(self) -> list[PastReply]:
         """Every pair, in the order of import."""
-        rows = self.database.connection.execute("SELECT id, comment, reply FROM past_replies ORDER BY position")
+        rows = self.database.read("SELECT id, comment, reply FROM past_replies ORDER BY position")
         return [PastReply(row["id"], row["comment"], row["reply"]) for row in rows]

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -50,12 +51,21 @@ class WorkFolder:
         return self._lock.is_locked
 
     def try_lock(self, command: str) -> bool:
-        """Take the writer's lock for `command` if it is free; False where another process has it."""
+        """Take the writer's lock for `command` if it is free; False where another process has it.
+
+        Raises WorkFolderError where the lock's file can't be opened.
+        """
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
             return False
-        self._holder.write_text(json.dumps({"pid": os.getpid(), "command": command, "since": int(time.time())}))
+        except OSError as error:
+            raise WorkFolderError(
+                f"{self._lock.lock_file} can't be opened ({error.strerror}): see to its permissions, or choose another "
+                "folder with --home"
+            ) from error
+        with suppress(OSError):  # the disk is full, say: the name of the holder is for other processes' messages alone
+            self._holder.write_text(json.dumps({"pid": os.getpid(), "command": command, "since": int(time.time())}))
         return True
 
     def lock(self, command: str) -> None:
@@ -71,14 +81,15 @@ class WorkFolder:
     def unlock(self) -> None:
         """Give the lock back. The system does so by itself when the process dies, however it dies."""
         if self._lock.is_locked:
-            self._holder.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._holder.unlink(missing_ok=True)
             self._lock.release()
 
     def _held_by(self) -> str:
         try:
             holder = json.loads(self._holder.read_text())
             return f"`shawgpt {holder['command']}` (process {holder['pid']})"
-        except (OSError, ValueError, KeyError):  # the holder has the lock but has not yet said who it is
+        except (OSError, ValueError, KeyError, TypeError):  # the holder has the lock but has not yet said who it is
             return "another shawgpt"
 
 

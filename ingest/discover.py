@@ -106,7 +106,13 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _item(path: Path) -> Item:
     whole = path.resolve()
-    return Item(str(whole), whole)
+    return Item(source_of(whole), whole)
+
+
+def source_of(path: Path) -> str:
+    r"""The name under which a file is known. Of a name that isn't UTF-8, as old archives hold, the bytes are spelt out:
+    SQLite and Chroma refuse the lone surrogates by which Python stands for them."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
 
 
 def _addresses(url: str, fetcher: "Fetcher | None") -> list[str]:

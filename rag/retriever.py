@@ -81,10 +81,9 @@ class Retriever:
         cosines = dict(self.index.query(self.kb, vector, CANDIDATES))
         matches = self.store.fts_search(self.kb, match_any(words), CANDIDATES) if words else []
         chunks = self.store.chunks(list(dict.fromkeys([*cosines, *(i for i, _ in matches)])))
-        others = [i for i in chunks if i not in cosines]
-        if others:
-            cosines.update(zip(others, (self.store.vectors(others) @ vector).tolist(), strict=True))
-        return cosines, chunks
+        cosines |= self.store.cosines([i for i in chunks if i not in cosines], vector)
+        # What another process has forgotten between two of these calls is left out.
+        return cosines, {i: chunk for i, chunk in chunks.items() if i in cosines}
 
     def _weights(self, found: dict[str, str], total: int) -> dict[str, float]:
         """Inverse document frequency of each stem, as in BM25 (Robertson & Zaragoza 2009, with Lucene's 1 +)."""

@@ -8,6 +8,7 @@ import pytest
 from bot.drafts import Draft, Request
 from bot.extractive import ExtractiveResponder, answer_question, question_of
 from bot.intent import IntentClassifier
+from bot.quoting import best_quotes, lacks
 from bot.units import usable
 from data.models import Passage
 from data.persona import load_persona
@@ -164,3 +165,44 @@ def test_the_question_keeps_what_the_viewer_tells_and_drops_the_thanks():
         == "I have rye flour. How long does it rest?"
     )
     assert re.search("rye", question_of("I have rye flour."))
+
+
+TABLE = (
+    "Brewing\n"
+    "Brew | Coffee | Time\n"
+    "Pour-over | 15 g | 3:00 minutes\n"
+    "Cold brew | 80 g | 16 hours in the fridge\n"
+    "\n"
+    "The blend\n"
+    "- 60 % Brazilian natural, roasted to 216 °C\n"
+    "- 40 % washed Ethiopian, roasted to 210 °C\n"
+    "- Too sour? Grind finer.\n"
+    "We drink it with milk and talk about the weather most of the time."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How long does cold brew take?", "Cold brew: Coffee 80 g, Time 16 hours in the fridge."),
+        ("What share of the blend is Brazilian?", "60 % Brazilian natural, roasted to 216 °C."),
+        ("What do I do if it is too sour?", "Too sour? Grind finer."),
+    ],
+)
+def test_a_table_row_or_a_list_item_answers_readably_and_is_cited_verbatim(embedder, question, text):
+    answer = answer_question(question, SearchResult(question, (passage(1, TABLE, "brew.md"),), 0.95), embedder)
+    assert text in [sentence.text for sentence in answer.sentences]
+    assert all(sentence.support[0].quote in TABLE for sentence in answer.sentences)
+
+
+def test_one_sentence_answers_where_one_does(embedder, found):
+    answer = answer_question("How long should the dough rest before I shape it?", found, embedder)
+    assert len(answer.sentences) <= 2
+
+
+def test_an_answer_without_the_figure_that_was_asked_for_is_less_likely(embedder):
+    found = [passage(1, "Bakers hold fairs in summer.", "a.md")]
+    quotes = best_quotes("How many fairs do bakers hold?", found, embedder)
+    assert lacks("How many fairs do bakers hold?", quotes) == 1
+    assert lacks("What do bakers hold in 1999?", quotes) == 1
+    assert lacks("What do bakers hold?", quotes) == 0

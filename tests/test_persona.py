@@ -20,7 +20,7 @@ def test_the_shipped_persona_has_its_signature_and_examples_for_every_intent():
     persona = load_persona("ShawGPT")
     assert persona.signature == "-ShawGPT"
     assert set(persona.intents) == set(INTENTS)
-    assert all(8 <= len(examples) <= 30 for examples in persona.intents.values())
+    assert all(8 <= len(examples) <= 70 for examples in persona.intents.values())
     assert all(len(set(examples)) == len(examples) for examples in persona.intents.values())
 
 

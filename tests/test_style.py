@@ -120,3 +120,16 @@ print(same.made().choose("thanks", {comment!r}))
     environment = {"PYTHONHASHSEED": "77", "PYTHONPATH": str(Path(__file__).parent.parent)}
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert other.stdout.strip() == style.choose("thanks", comment)
+
+
+def test_two_hundred_thanks_with_three_past_replies_still_vary():
+    past = [("Great", "Thank you!"), ("So good", "Glad you liked it!"), ("Wow", "Cheers, glad to hear!")]
+    style = Style(
+        [PastReply(str(n), *pair) for n, pair in enumerate(past)], Labels(), load_persona("shawgpt").replies, "-Shaw"
+    )
+    said: list[str] = []
+    for number in range(200):
+        said.append(style.choose("thanks", f"Great video, thank you {number}!", said[-10:]))
+    assert all(said[n] not in said[max(0, n - 5) : n] for n in range(200))
+    assert len(set(said)) >= 6
+    assert max(said.count(text) for text in set(said)) <= 60
