@@ -30,6 +30,7 @@ install: $(STAMP) ## Set up .venv
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ShawGPT needs Python 3.11 or newer; name one with `make PYTHON=python3.12 …`")'
+	@echo "Setting up .venv: packages are downloaded, which takes a minute or more"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt torch

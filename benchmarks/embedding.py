@@ -1,22 +1,23 @@
 """Embedding speed against sentence-transformers in fp32, in turns, and what int8 costs in retrieval.
 
-python benchmarks/embedding.py --data FOLDER      (the folder that holds retrieval/)
+    python -m benchmarks.embedding --data FOLDER
+
+FOLDER is the one that holds retrieval/.
 """
 
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
+from benchmarks.machine import described
 from data.embedding import Embedder, Vectors, _minilm_folder, load_embedder
 
 CHUNK = 200  # tokens
@@ -31,8 +32,7 @@ def main() -> None:
     ours = load_embedder()
     os.environ["SHAWGPT_EMBEDDING"] = "fp32"
     exact = load_embedder()
-    print(f"{cpu()}, {os.cpu_count()} cores; Python {platform.python_version()}")
-    print(", ".join(f"{name} {version(name)}" for name in ("onnxruntime", "sentence-transformers", "torch")) + "\n")
+    print(described("onnxruntime", "sentence-transformers", "torch") + "\n")
     quality(ours, exact, sets)
     rival = load_embedder(str(_minilm_folder()))
     chunks = sets[-1][1][::6]
@@ -67,7 +67,8 @@ def quality(ours: Embedder, exact: Embedder, sets: list[tuple[str, list[str], li
         error = change.std() / len(change) ** 0.5
         print(
             f"| {name} | {base.mean():.4f} | {got.mean():.4f} | {change.mean():+.4f} ± {error:.4f} "
-            f"| {(mixed - base).mean():+.4f} | mean {cosine.mean():.4f}, least {cosine.min():.4f} |"
+            f"| {(mixed - base).mean():+.4f} | mean {cosine.mean():.5f}, "
+            f"1st percentile {np.percentile(cosine, 1):.5f}, least {cosine.min():.5f} |"
         )
 
 
@@ -122,17 +123,6 @@ def token_spans(text: str) -> list[tuple[int, int]]:
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-
-
-def cpu() -> str:
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor()
-    named = dict(line.split(":", 1) for line in flags.splitlines() if ":" in line)
-    return " ".join(
-        f"{key.strip()} {value.strip()}" for key, value in named.items() if key.startswith(("model", "cpu fam"))
-    )
 
 
 if __name__ == "__main__":

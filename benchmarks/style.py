@@ -40,7 +40,8 @@ def main(data: Path) -> None:
         margins = embedder.encode(texts) @ replies[number] - float(constant @ replies[number])
         return float(np.mean((margins > 1e-4) + 0.5 * (abs(margins) <= 1e-4)))
 
-    stream, drawn, topic, said = [], [], [], []
+    said: list[str] = []
+    stream, drawn, topic = [], [], []
     for number, pair in enumerate(pairs):
         if labels[number] != "thanks":
             continue

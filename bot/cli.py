@@ -27,9 +27,13 @@ persona_app = typer.Typer(help="Who replies: make, list and show personas.", no_
 app.add_typer(import_app, name="import")
 app.add_typer(persona_app, name="persona")
 
+STOPPED = 130  # the exit code after Ctrl-C
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Kb = Annotated[str | None, typer.Option("--kb", metavar="NAME", help="Knowledge base (the persona's, or 'default').")]
 PersonaName = Annotated[str, typer.Option("--persona", metavar="NAME", help="Who replies.")]
+CommentColumn = Annotated[str | None, typer.Option(metavar="NAME", help="The column with the comments.")]
+ReplyColumn = Annotated[str | None, typer.Option(metavar="NAME", help="The column with the replies.")]
 ResponderName = Annotated[str | None, typer.Option("--responder", metavar="NAME", help="What writes (the persona's).")]
 
 
@@ -60,12 +64,16 @@ def ingest(
     What is unchanged since the last time is passed over; what can't be read is named with the reason (exit code 1).
     """
     from bot.progress import IngestProgress
-    from bot.show import show_report
+    from bot.show import show_report, tell_failures
 
+    if not all(name.strip() for name in what):  # `shawgpt ingest "$FOLDER"` with FOLDER unset is not the current folder
+        raise BadInput("one of the paths is empty: give files, folders, globs or addresses (. is the current folder)")
     with _assistant(context, "ingest", writing=True) as assistant, IngestProgress() as progress:
         report = assistant.ingest(what, into, password, progress)
     _print_json(report.as_json()) if as_json else show_report(report)
     if report.count("empty", "rejected"):
+        if as_json or not sys.stdout.isatty():  # a person sees the table
+            tell_failures(report)
         raise typer.Exit(1)
 
 
@@ -114,7 +122,7 @@ def search(
         if queries:
             for line in _lines(queries, query):
                 _print_json(_search_json(assistant, line, k, kb), indent=None)
-        elif query is None:
+        elif query is None or not query.strip():
             raise BadInput('give a query, as in `shawgpt search "how long does it rest"`, or --queries FILE')
         elif as_json:
             _print_json(_search_json(assistant, query, k, kb))
@@ -142,7 +150,7 @@ def ask(
         if questions:
             for line in _lines(questions, question):
                 _print_json(assistant.answer(line).as_json(), indent=None)
-        elif question is None:
+        elif question is None or not question.strip():
             raise BadInput('give a question, as in `shawgpt ask "How long does it rest?"`, or --questions FILE')
         elif as_json:
             _print_json(assistant.answer(question).as_json())
@@ -175,6 +183,8 @@ def reply(
 
     with _assistant(context, "reply", shared=True) as assistant:
         assistant.use(persona, responder, kb)
+        if kb is not None:
+            assistant.sources(kb)  # raises where there is none of that name, which would fail every row
         with ReplyProgress() as progress:
             state = reply_to_csv(
                 comments, output, assistant.draft, assistant.responder.name, column, limit, overwrite, progress
@@ -185,9 +195,12 @@ def reply(
     else:
         if show:
             show_drafts(output)
-        if state.resumed == state.total:
+        if not state.total:
+            typer.echo(f"{comments} has no comments under its header", err=True)
+        elif state.resumed == state.total:
             typer.echo(f"{output} was complete already ({state.total} rows); --overwrite drafts them again", err=True)
-        typer.echo(f"{output}: {state.done} rows ({', '.join(f'{n} {status}' for status, n in counts.items())})")
+        told = ", ".join(f"{n} {status}" for status, n in counts.items()) or "nothing to draft"
+        typer.echo(f"{output}: {state.done} row{'s' * (state.done != 1)} ({told})")
     if counts.get("failed"):
         raise typer.Exit(1)
 
@@ -196,8 +209,8 @@ def reply(
 def import_replies(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file with columns such as Comment,Response.")],
-    comment_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column with the comments.")] = None,
-    reply_column: Annotated[str | None, typer.Option(metavar="NAME", help="The column with the replies.")] = None,
+    comment_column: CommentColumn = None,
+    reply_column: ReplyColumn = None,
     as_json: Json = False,
 ) -> None:
     """Read past comments with the creator's replies into style memory. Importing twice changes nothing."""
@@ -215,16 +228,23 @@ def persona_new(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Letters, digits, spaces, - and _.")],
     replies: Annotated[Path, typer.Option("--from", metavar="REPLIES.csv", help="Past comments with the replies.")],
+    comment_column: CommentColumn = None,
+    reply_column: ReplyColumn = None,
+    as_json: Json = False,
 ) -> None:
     """Write a persona file from a creator's past replies: signature, lengths, openings, emoji."""
     from bot.pairs import read_pairs
     from data.persona import persona_from_replies, save_persona
 
-    path = save_persona(persona_from_replies(name, read_pairs(replies)[0]), _home(context))
-    typer.echo(f"{path}: read it through, then use it with --persona {path.stem}")
+    pairs, _ = read_pairs(replies, comment_column, reply_column)
+    path = save_persona(persona_from_replies(name, pairs), _home(context))
+    if as_json:
+        _print_json({"persona": path.stem, "file": str(path)})
+    else:
+        typer.echo(f"{path}: read it through, then use it with --persona {path.stem}")
 
 
-@persona_app.command("list")
+@persona_app.command("list", epilog="Example: `shawgpt persona list`")
 def persona_list(context: typer.Context, as_json: Json = False) -> None:
     """List the personas, shipped and own."""
     from data.persona import Persona, list_personas
@@ -238,12 +258,17 @@ def persona_list(context: typer.Context, as_json: Json = False) -> None:
             typer.echo(f"{slug}\t{told}")
 
 
-@persona_app.command("show")
-def persona_show(context: typer.Context, name: Annotated[str, typer.Argument()]) -> None:
+@persona_app.command("show", epilog="Example: `shawgpt persona show shawgpt`")
+def persona_show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="As `persona list` has it.")],
+    as_json: Json = False,
+) -> None:
     """Print a persona as YAML: copy it to start one of your own."""
     from data.persona import load_persona, to_yaml
 
-    typer.echo(to_yaml(load_persona(name, _home(context))), nl=False)
+    persona = load_persona(name, _home(context))
+    _print_json(persona.model_dump(mode="json")) if as_json else typer.echo(to_yaml(persona), nl=False)
 
 
 @app.command(epilog="Example: `shawgpt serve --port 8080`")
@@ -300,9 +325,11 @@ def main() -> None:
     except ShawGPTError as error:
         typer.echo(f"shawgpt: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != STOPPED:  # Typer turns Ctrl-C into a silent exit
+            raise
         typer.echo("shawgpt: stopped; what was done is saved, and the same command goes on from there", err=True)
-        sys.exit(130)
+        sys.exit(STOPPED)
     except BrokenPipeError:  # `shawgpt … | head`
         sys.stderr.close()
         sys.exit(0)

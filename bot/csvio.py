@@ -21,6 +21,8 @@ REPLY_NAMES = ("response", "responses", "reply", "replies", "replytext", "answer
 # A spreadsheet takes a cell that begins with one of these for a formula (OWASP ASVS 1.2.10), the full-width ones too.
 # A leading apostrophe makes it text; one more goes before a cell that has some already, so that it can be undone.
 FORMULA = re.compile(r"'*[=+\-@\t\r\n\0＝＋－＠]")
+QUOTED = re.compile(r'"[^"]*"')
+HEAD = 2**16  # characters in which the header ends
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*\Z")  # -3 is a number, not a formula
 
 
@@ -99,6 +101,8 @@ def decode(path: Path) -> str:
         body = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} can't be read: {error.strerror}") from error
+    if body.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):  # before UTF-16, whose mark is the first one's beginning
+        return body.decode("utf-32", "replace")
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         return body.decode("utf-16", "replace")
     try:
@@ -133,7 +137,8 @@ def _records(path: Path, text: str) -> Iterator[list[str]]:
             if lenient:
                 raise BadInput(f"{path}, line {reader.line_num}: {error}") from error
             # A quote inside a cell that isn't doubled: common in hand-made files, and read as it stands.
-            rest = "".join(text.splitlines(keepends=True)[started - 1 :])
+            # Lines as the reader counts them: str.splitlines also ends one at U+2028 and the like.
+            rest = "".join(io.StringIO(text, newline="").readlines()[started - 1 :])
             reader = csv.reader(io.StringIO(rest, newline=""), delimiter=dialect)
             lenient = True
             continue
@@ -144,7 +149,8 @@ def _records(path: Path, text: str) -> Iterator[list[str]]:
 
 
 def _delimiter(text: str) -> str:
-    first = next(line for line in text.splitlines() if line.strip())
+    bare = QUOTED.sub("", text[:HEAD]) or text[:HEAD]  # what stands between quotes delimits nothing
+    first = next((line for line in bare.splitlines() if line.strip()), "")
     counts = {delimiter: first.count(delimiter) for delimiter in ",;\t"}
     return max(counts, key=lambda delimiter: counts[delimiter])
 

@@ -61,17 +61,19 @@ def _check_target(backup: Path, database: Path) -> None:
     """Raise BadInput where a back-up would overwrite something else than an earlier one."""
     if backup.is_dir():
         raise BadInput(f"{backup} is a folder: name a file for the back-up")
-    if backup.exists():
-        with backup.open("rb") as file:
-            earlier = file.read(16) == b"SQLite format 3\0"
-        if not earlier or backup.samefile(database):
-            raise BadInput(f"{backup} exists and is no back-up: name another file")
+    if backup.exists() and (not _is_database(backup) or backup.samefile(database)):
+        raise BadInput(f"{backup} exists and is no back-up: name another file")
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
 
 
 def restore_backup(home: Path, backup: Path) -> None:
-    """Put a back-up in the place of the database; the old one is kept beside it as `.before-restore`.
+    """Put a back-up in the place of the database; the old one is kept beside it as `.before-restore`, numbered.
 
-    Raises BadInput where `backup` is no sound database of shawgpt.
+    Raises BadInput or WorkFolderError where `backup` is no sound database of shawgpt.
     """
     if not backup.is_file():
         raise BadInput(f"{backup} is no file: give one that `shawgpt doctor --backup` wrote")
@@ -79,6 +81,8 @@ def restore_backup(home: Path, backup: Path) -> None:
     folder.lock("doctor --restore")
     fresh = folder.database.with_suffix(".restoring")
     try:
+        if not _is_database(backup):
+            raise WorkFolderError(f"{backup} is no back-up: give one that `shawgpt doctor --backup` wrote")
         shutil.copyfile(backup, fresh)
         if not _version(fresh):
             raise BadInput(f"{backup} is no back-up of shawgpt's: give one that `shawgpt doctor --backup` wrote")
@@ -107,7 +111,9 @@ def _set_aside(database: Path) -> None:
     """Keep a copy of `database`, and leave no journal that SQLite would play back into what takes its place."""
     with suppress(WorkFolderError):  # damaged, say: that is what one restores for
         Database(database).close()  # a kill may have left a journal: opening plays it back
-    aside = database.with_suffix(".before-restore")
+    aside, number = database.with_suffix(".before-restore"), 2
+    while aside.exists():  # an earlier one may be all that is left of what a wrong restore replaced
+        aside, number = database.with_suffix(f".before-restore-{number}"), number + 1
     shutil.copyfile(database, aside)
     for ending in ("-journal", "-wal", "-shm"):
         part, kept = Path(f"{database}{ending}"), Path(f"{aside}{ending}")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from rag.retriever import SearchResult
 
 # How likely it is that the quotes answer: logistic in the log-odds of the search's confidence, the best cosine and the
-# best coverage in context. Fitted on the questions of benchmarks/answers.py, five-fold.
+# best coverage in context. Fitted on all questions of benchmarks/answers.py; the floor, LACKING and cut-offs by hand.
 ODDS, COSINE, COVERAGE, INTERCEPT = 0.2, 7.7, 4.7, -6.25
 SUBJECT_FROM = 0.12  # confidence below which the documents don't have the subject, whatever a sentence resembles
 LACKING = 0.8  # taken off where no figure stands in the quotes although one is asked for or given

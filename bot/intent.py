@@ -24,7 +24,7 @@ CUE = 0.3  # what a cue adds to its label's score; scores lie within about -1 to
 ASKING = 0.4  # what the words of a question add: they mislead least
 WHOLE = 0.5  # how much the whole comment counts beside each sentence
 # What a label needs more where no cue speaks for it: few comments are of these kinds.
-RARE = {"other_language": 0.3, "spam": 0.3, "unclear": 0.3, "business": 0.2}
+RARE = {"injection": 0.05, "other_language": 0.3, "spam": 0.3, "unclear": 0.3, "business": 0.2}
 PLAIN = 0.25  # a lead over the next label that speaks for itself
 CUED = ("thanks", "question", "suggestion", "criticism", "business", "personal", "remark", "joke")
 GRAVE = ("criticism", "personal", "business", "injection")  # a cheerful reply to one of these is the worst mistake
@@ -124,6 +124,8 @@ class IntentClassifier:
         for row, text in enumerate(texts):
             for label in cues(text).intersection(self.labels):
                 scores[row, self.labels.index(label)] += ASKING if label == "question" else CUE
+                if label == "question" and "injection" in self.labels:
+                    scores[row, self.labels.index("injection")] -= CUE  # "do you know other bots?" orders nothing
         return scores
 
     def _features(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,12 +21,14 @@ EMBEDDED = 24  # of their pieces, in one call: those with the most of the questi
 WINDOW = 3  # pieces of an answer at most
 # Weights of a piece's score: the cosine to the question, by itself and with its neighbours (NEIGHBOUR each); the share
 # of the question's terms it has (by how telling they are), by itself and with its heading, title and predecessor; the
-# kind of answer it holds (a year for "when"); its passage's score; the logarithm of its words. Rounded from a listwise
-# softmax regression on the questions of benchmarks/answers.py, five-fold.
+# kind of answer it holds (a year for "when"); its passage's score; the logarithm of its words. Began as a listwise
+# softmax regression on the questions of benchmarks/answers.py, then moved by hand on those and on the sample channel.
 COSINE, SMOOTHED, COVERAGE, IN_CONTEXT, KIND, PASSAGE, LENGTH = 2.0, 1.5, 2.5, 2.5, 0.6, 8.0, 0.3
 NAMED = 1.0  # added to a table's row whose name the question has: "Cold brew" of "Cold brew 80 g, 16 hours"
 TERMS = 5  # the most telling ones that coverage is a share of: who tells a story first asks no less
 NEIGHBOUR = 0.5
+ASKED = 4.0  # times the cosine of the question asked to one in the document, above SAME_QUESTION: its answer follows it
+SAME_QUESTION = 0.6
 LEANING = 1.5  # taken off where a sentence leans on one that can't be quoted
 MARGIN = 1.7  # below the best score: what a further piece may lack; most answers are one or two sentences
 REDUNDANT = 0.92  # cosine of two pieces above which the second says nothing new
@@ -77,7 +79,7 @@ class Quote:
     passage: Passage
     unit: Unit
     score: float  # comparable within one question
-    cosine: float  # to the question
+    cosine: float  # to the question: its own, or that of the document's own question that it answers
     coverage: float  # 0–1, of the question's terms, by how telling they are: in it, and with what it stands under
 
     @property
@@ -114,8 +116,8 @@ class _Piece:
 def best_quotes(question: str, passages: Sequence[Passage], embedder: Embeds, most: int = WINDOW) -> list[Quote]:
     """Up to `most` pieces that answer `question`, in an order that reads as an answer; empty where none is usable.
 
-    The passage of the best piece comes first; within a passage they keep their order. A sentence that leans on the one
-    before it ("However, it …") brings that one along.
+    The best piece comes first; pieces that follow each other in a passage stay together and in order. A sentence that
+    leans on the one before it ("However, it …") brings that one along.
     """
     pieces = [piece for passage in passages[:SEARCHED] for piece in _pieces(passage)]
     if not any(piece.unit.quotable for piece in pieces):
@@ -123,9 +125,15 @@ def best_quotes(question: str, passages: Sequence[Passage], embedder: Embeds, mo
     scored, vectors = _scored(question, pieces, embedder)
     if not scored:
         return []
-    chosen = _choose(scored, vectors, most)
-    order = list(dict.fromkeys(quote.passage.rank for quote in chosen))
-    return sorted(chosen, key=lambda quote: (order.index(quote.passage.rank), quote.unit.start))
+    runs: list[list[Quote]] = []
+    for quote in sorted(_choose(scored, vectors, most), key=lambda quote: (quote.passage.rank, quote.unit.place)):
+        last = runs[-1][-1] if runs else None
+        if last and last.passage == quote.passage and last.unit.place + 1 == quote.unit.place:
+            runs[-1].append(quote)
+        else:
+            runs.append([quote])
+    runs.sort(key=lambda run: -max(quote.score for quote in run))
+    return [quote for run in runs for quote in run]
 
 
 def _pieces(passage: Passage) -> list[_Piece]:
@@ -169,12 +177,18 @@ def _scored(question: str, pieces: list[_Piece], embedder: Embeds) -> tuple[list
     asked, vectors = vectors[0], vectors[1:]
     smoothed = _smoothed([(pieces[i].passage.rank, pieces[i].unit.place) for i in kept], vectors)
     cosines, near = (vectors @ asked).tolist(), (smoothed @ asked).tolist()
-    found = [
-        (at, Quote(piece.passage, piece.unit, score, cosines[at], (share(piece.stems) + share(piece.around)) / 2))
-        for at, i in enumerate(kept)
-        if (piece := pieces[i]).unit.quotable
-        for score in [wordy[i] + COSINE * cosines[at] + SMOOTHED * near[at]]
-    ]
+    of = {id(pieces[i]): cosines[at] for at, i in enumerate(kept)}
+    found = []
+    for at, i in enumerate(kept):
+        piece = pieces[i]
+        if not piece.unit.quotable:
+            continue
+        before = piece.before if piece.before and piece.before.text.endswith("?") else None
+        same = of.get(id(before), 0.0)  # the document may ask the very question
+        score = wordy[i] + COSINE * cosines[at] + SMOOTHED * near[at] + ASKED * max(0.0, same - SAME_QUESTION)
+        coverage = (share(piece.stems) + share(piece.around)) / 2
+        cosine = max(cosines[at], same if same > SAME_QUESTION else 0.0)
+        found.append((at, Quote(piece.passage, piece.unit, score, cosine, coverage)))
     found.sort(key=lambda item: -item[1].score)
     return [quote for _, quote in found], vectors[[at for at, _ in found]]
 

@@ -54,6 +54,8 @@ def reply_to_csv(
     if output.resolve() == comments.resolve():
         raise BadInput(f"{output} is the input: give -o another file")
     try:
+        if output.exists() and not output.is_file():
+            raise BadInput(f"{output} is no file: give -o the name of a CSV file")
         output.parent.mkdir(parents=True, exist_ok=True)
         with _only_writer(output), open(output, "w+b" if overwrite or not output.exists() else "r+b") as file:
             recent = _resume(file, output, header, rows)

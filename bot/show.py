@@ -1,5 +1,7 @@
 """What the commands print for people: progress on stderr, tables on stdout."""
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from ingest.pipeline import Outcome, Report
     from rag.retriever import SearchResult
 
-out = Console()
+WIDE = 160  # columns where the output is a file or a pipe: Rich takes 80, which breaks paths over lines
+NAMED = 20  # documents that failed, one line each on stderr; the rest is a number
+
+out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 STYLES = {
     "added": "green", "updated": "green", "unchanged": "dim", "empty": "yellow", "rejected": "red",
     "drafted": "green", "needs_you": "yellow", "failed": "red", "answered": "green", "abstained": "yellow",
@@ -41,6 +46,15 @@ def show_report(report: "Report") -> None:
     counts = [f"{n} {kind}" for kind in kinds if (n := report.count(kind))]
     skipped = f" ({report.skipped} files of other kinds passed over)" if report.skipped else ""
     out.print(f"{report.kb}: {', '.join(counts) or 'nothing to do'}{skipped}", highlight=False)
+
+
+def tell_failures(report: "Report") -> None:
+    """What couldn't be read, a line each on stderr: for when nobody looks at the table."""
+    failed = [entry for entry in report.entries if entry.outcome in ("empty", "rejected")]
+    for entry in failed[:NAMED]:
+        print(f"shawgpt: {show_hidden(_short(entry.source))}: {show_hidden(entry.reason)}", file=sys.stderr)
+    if len(failed) > NAMED:
+        print(f"shawgpt: and {len(failed) - NAMED} more that couldn't be read", file=sys.stderr)
 
 
 def show_sources(sources: "list[Source]") -> None:

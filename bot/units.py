@@ -93,7 +93,7 @@ def rendered(text: str, unit: Unit) -> str:
         if len(cells) == len(names):
             cells = [cells[0], *(f"{name} {cell}".strip() for name, cell in zip(names[1:], cells[1:], strict=True))]
         quote = f"{cells[0]}: " + ", ".join(cell for cell in cells[1:] if cell)
-    return quote if unit.kind == "sentence" or _ENDED.search(quote) else quote + "."
+    return quote if unit.kind == "sentence" or _ENDED.search(quote) or quote.endswith("?") else quote + "."
 
 
 def usable(sentence: str) -> bool:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,12 @@ def test_document_that_cannot_be_read_is_named_and_the_rest_is_taken(shawgpt, wr
         (["persona", "show", "../../etc/passwd"], "name"),
         (["forget", "nothing.txt"], "nothing.txt"),
         (["doctor", "--restore", "missing.sqlite3"], "missing.sqlite3"),
+        (["doctor", "--restore", "two.csv"], "two.csv is no back-up"),
+        (["ingest", ""], "one of the paths is empty"),
+        (["ask", " "], "give a question"),
+        (["search", ""], "give a query"),
+        (["reply", "two.csv", "-o", "out.csv", "--column", "a", "--kb", "nowhere"], "known: default"),
+        (["persona", "new", "Maya", "--from", "two.csv"], "--reply-column"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_that_says_what_to_do_and_changes_nothing(used, args, expected):
@@ -132,6 +140,47 @@ def test_what_cannot_be_done_is_one_line_that_says_what_to_do_and_changes_nothin
     assert expected in one_line(command_in(used)(*args, code=2))
     assert database.read_bytes() == before
     assert not (used / "out.csv").exists()
+
+
+def test_what_could_not_be_read_is_named_on_stderr_where_stdout_is_for_a_program(shawgpt, write):
+    write("docs/good.txt", "Bread rests overnight before it is baked in the oven.")
+    write("docs/empty.md", "")
+    for options in ([], ["--json"]):
+        assert one_line(shawgpt("ingest", "docs", *options, code=1)) == "shawgpt: docs/empty.md: an empty file\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("command", [["ingest", "docs"], ["serve", "--port", "0"]])
+def test_ctrl_c_says_that_what_was_done_is_saved(tmp_path, write, command):
+    for number in range(200):
+        write(f"docs/{number}.txt", f"Document {number} has a sentence about bread and its crust. " * 40)
+    process = subprocess.Popen(
+        [*SHAWGPT, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    while not (tmp_path / ".shawgpt/shawgpt.sqlite3").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said = "".join(process.communicate(timeout=60))
+    assert process.returncode in (0, 130)
+    assert "saved" in said
+    assert "Traceback" not in said
+
+
+def test_comments_without_a_row_are_named(shawgpt, write):
+    run = shawgpt("reply", write("in.csv", "comment\n"), "-o", "out.csv")
+    assert "no comments" in run.stderr
+    assert "complete" not in run.stderr
+
+
+def test_restoring_twice_keeps_both_databases(shawgpt, write, tmp_path):
+    write("a.txt", "Bread rests overnight before it is baked in the oven.")
+    shawgpt("doctor", "--backup", "empty.sqlite3")
+    shawgpt("ingest", "a.txt")
+    for _ in range(2):
+        shawgpt("doctor", "--restore", "empty.sqlite3")
+    assert len(list((tmp_path / "home").glob("*.before-restore*"))) == 2
+    assert b"overnight" in (tmp_path / "home/shawgpt.before-restore").read_bytes()
 
 
 def test_private_address_is_refused_by_name(shawgpt):
@@ -153,6 +202,9 @@ def test_persona_made_from_past_replies_can_be_used(shawgpt, write):
     assert "--persona maya" in shawgpt("persona", "new", "Maya", "--from", pairs).stdout
     assert "Maya" in shawgpt("persona", "list").stdout
     assert "signature: ~Maya" in shawgpt("persona", "show", "maya").stdout
+    assert json.loads(shawgpt("persona", "show", "maya", "--json").stdout)["signature"] == "~Maya"
+    made = json.loads(shawgpt("persona", "new", "Zoe", "--from", pairs, "--json").stdout)
+    assert made["persona"] == "zoe"
     assert "exists already" in one_line(shawgpt("persona", "new", "Maya", "--from", pairs, code=2))
 
 
@@ -168,6 +220,8 @@ def test_every_command_has_an_example_in_its_help(shawgpt):
         "doctor",
         "import replies",
         "persona new",
+        "persona list",
+        "persona show",
     ):
         assert f"Example: shawgpt {command}" in shawgpt(*command.split(), "--help").stdout
 

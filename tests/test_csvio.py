@@ -49,7 +49,7 @@ def test_record_is_parsed_back_cell_for_cell(cells):
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [
-        ("utf-8", "naïve — “good” 😀"), ("utf-8-sig", "naïve 😀"), ("utf-16", "naïve 😀"),
+        ("utf-8", "naïve — “good” 😀"), ("utf-8-sig", "naïve 😀"), ("utf-16", "naïve 😀"), ("utf-32", "naïve 😀"),
         ("cp1252", "Grüße aus Köln, das Brot ist schön geworden und schmeckt großartig"),
     ],
 )  # fmt: skip
@@ -104,6 +104,18 @@ def test_quote_inside_a_cell_is_read_as_it_stands(tmp_path):
     _, table = table_of(tmp_path, b'n,Comment\n1,"a "real" treat"\n2,5" pan\n')
     assert [row[0] for row in table.rows] == ["1", "2"]
     assert "real" in table.rows[0][1]
+
+
+def test_no_row_is_read_twice_where_a_stray_quote_follows_characters_that_end_lines_elsewhere(tmp_path):
+    body = 'n,Comment\n1,a\u2028b\n2,c\x0bd\n3,"a "real" treat"\n4,e\x85f\n'.encode()
+    _, table = table_of(tmp_path, body)
+    assert [row[0] for row in table.rows] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("header", ['"likes; shares; saves",Comment', '"two\nlines",Comment', '"a,b,c";Comment'])
+def test_delimiters_between_quotes_do_not_count(tmp_path, header):
+    _, table = table_of(tmp_path, f"{header}\n".encode())
+    assert table.columns[1] == "Comment"
 
 
 def test_more_cells_than_the_header_is_named_with_its_record(tmp_path):

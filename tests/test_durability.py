@@ -1,5 +1,7 @@
 """kill -9 at every kind of moment: what was acknowledged is found afterwards, nothing is there twice."""
 
+import csv
+import io
 import random
 import subprocess
 import sys
@@ -8,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot.assistant import Assistant
+from bot.drafts_log import DraftLog
+from data.database import Database
 from data.store import DEFAULT_KB
 
 # Ingests a folder and writes down what is acknowledged. Where to die: after so many documents, or so many milliseconds
@@ -109,3 +113,125 @@ def test_edits_to_style_memory_survive_a_kill(tmp_path, embedder):
     assert run.stdout == "saved\n"
     with Assistant(tmp_path / "home", "test", writing=True) as assistant:
         assert [(p.comment, p.reply) for p in assistant.style.all()] == [("c1", "r1")]
+
+
+# Drafts and edits at full speed until it is killed; writes down each step before ("edit") and after it is done.
+REVIEWER = """
+import os, random, sys, threading
+from pathlib import Path
+from bot.drafts import Draft
+from bot.drafts_log import DraftLog
+from data.database import Database
+
+path, steps, seed = sys.argv[1:]
+chance = random.Random(int(seed))
+log = DraftLog(Database(Path(path)))
+threading.Timer(chance.uniform(0, 0.2), os.kill, (os.getpid(), 9)).start()
+with open(steps, "a") as file:
+    def say(*words):
+        print(*words, sep="\\t", file=file, flush=True)
+
+    while True:
+        rows = [[str(n), f"comment {n}"] for n in range(20)]
+        batch = log.begin("in.csv", "shawgpt", "default", ["n", "Comment"], rows, 1)
+        say("begun", batch)
+        for row in range(20):
+            log.save(batch, row, Draft(f"draft {row}", "drafted", "thanks"), "extractive")
+            say("drafted", batch, row)
+            for text in (f"edit {chance.random()}", f"better {chance.random()}")[: chance.randrange(3)]:
+                say("edit", batch, row, text)
+                log.edit(batch, row, text)
+                say("edited", batch, row, text)
+"""
+
+
+def kill_reviewers(tmp_path: Path, kills: int) -> None:
+    path, steps = tmp_path / "shawgpt.sqlite3", tmp_path / "steps"
+    Database(path).close()
+    for seed in range(kills):
+        run = subprocess.run([sys.executable, "-c", REVIEWER, str(path), str(steps), str(seed)], capture_output=True)
+        assert run.returncode == -9, run.stderr
+    database = Database(path)
+    assert database.integrity() == "ok"
+    log = DraftLog(database)
+    done = [line.split("\t") for line in steps.read_text().splitlines()]
+    begun = {batch for word, batch, *_ in done if word == "begun"}
+    drafted = {(batch, int(rest[0])) for word, batch, *rest in done if word == "drafted"}
+    edits: dict[tuple[str, int], set[str | None]] = {}  # what may stand there: the last text that was acknowledged …
+    for word, batch, *rest in done:
+        if word == "edited":
+            edits[batch, int(rest[0])] = {rest[1]}
+        elif word == "edit":  # … or one that was not, where it was killed in between
+            edits.setdefault((batch, int(rest[0])), {None}).add(rest[1])
+    assert begun <= {batch.id for batch in log.latest(10**6)}
+    for batch in begun:
+        rows = log.rows(batch)
+        assert [(row.row, row.comment) for row in rows] == [(n, f"comment {n}") for n in range(20)]
+        assert all(row.draft for row in rows if (batch, row.row) in drafted)
+        assert all(row.edited in edits.get((batch, row.row), {None}) for row in rows)
+
+
+def test_few_kills_during_review_lose_and_double_nothing(tmp_path):
+    kill_reviewers(tmp_path, 6)
+
+
+@pytest.mark.slow
+def test_250_kills_during_review_lose_and_double_nothing(tmp_path):
+    kill_reviewers(tmp_path, 250)
+
+
+BATCH = """
+import os, random, sys, threading, time
+from pathlib import Path
+from bot.drafts import Draft
+from bot.reply import reply_to_csv
+
+comments, output, rows, after = sys.argv[1:]
+threading.Timer(float(after), os.kill, (os.getpid(), 9)).start()
+
+def draft(comment, recent):
+    time.sleep(0.0005)
+    return Draft(f"re {comment}, after {len(recent)}", "drafted", "thanks")
+
+def note(progress, draft):
+    Path(rows).write_text(str(progress.done))
+
+reply_to_csv(Path(comments), Path(output), draft, "extractive", progress=note)
+os._exit(0)
+"""
+
+
+def kill_batches(tmp_path: Path, kills: int) -> None:
+    comments, output, rows = tmp_path / "in.csv", tmp_path / "out.csv", tmp_path / "rows"
+    lines = [f'{n},"comment {n}, with ""quotes""' + "\nand a line" * (n % 3) + '"' for n in range(400)]
+    comments.write_text("n,Comment\n" + "\n".join(lines) + "\n")
+
+    def drafts(after: float) -> int:
+        arguments = [str(comments), str(output), str(rows), str(after)]
+        return subprocess.run([sys.executable, "-c", BATCH, *arguments], capture_output=True).returncode
+
+    assert drafts(60) == 0
+    whole = output.read_bytes()
+    output.unlink()
+    chance = random.Random(3)
+    for _ in range(kills):
+        rows.write_text("0")
+        assert drafts(chance.uniform(0, 0.15)) in (0, -9)
+        body = output.read_bytes() if output.exists() else b""
+        assert whole.startswith(body)
+        written = list(csv.reader(io.StringIO(body.decode("utf-8", "ignore"), newline="")))
+        acknowledged = int(rows.read_text() or 0)
+        assert len(written) - 1 >= acknowledged
+        if body == whole:
+            output.unlink()
+    assert drafts(60) == 0
+    assert output.read_bytes() == whole
+
+
+def test_few_kills_during_a_batch_lose_and_double_no_row(tmp_path):
+    kill_batches(tmp_path, 5)
+
+
+@pytest.mark.slow
+def test_250_kills_during_a_batch_lose_and_double_no_row(tmp_path):
+    kill_batches(tmp_path, 250)

@@ -206,3 +206,24 @@ def test_an_answer_without_the_figure_that_was_asked_for_is_less_likely(embedder
     assert lacks("How many fairs do bakers hold?", quotes) == 1
     assert lacks("What do bakers hold in 1999?", quotes) == 1
     assert lacks("What do bakers hold?", quotes) == 0
+
+
+def test_the_answer_to_the_documents_own_question_is_the_answer_to_the_same_question(embedder):
+    text = (
+        "Questions about the channel\nWhen do the videos come out?\nEvery second Friday at 5 pm. The written version "
+        "goes up on the same day.\nWhat is the Roast-Along?\nOn the first Sunday of the month we all roast together."
+    )
+    answer = answer_question(
+        "When do new videos come out?", SearchResult("q", (passage(1, text, "faq.pdf", 4),), 0.13), embedder
+    )
+    assert answer.sentences[0].text == "Every second Friday at 5 pm."
+
+
+def test_the_best_sentence_comes_first_although_another_stands_before_it(embedder):
+    text = (
+        "The third edition mends a wrong figure on the crank speed in the second. It was embarrassing enough. "
+        "Somebody wrote to me. Crank at 50 to 60 turns a minute all the way through, about one a second."
+    )
+    found = SearchResult("q", (passage(1, text, "guide.pdf", 3),), 0.95)
+    answer = answer_question("How fast should I turn the crank?", found, embedder)
+    assert answer.sentences[0].text.startswith("Crank at 50 to 60")

@@ -22,13 +22,16 @@ from bot.assistant import Assistant
 from bot.drafts import Draft
 from bot.drafts_log import DraftLog
 from bot.page import serve
+from bot.page.ask import _can_be_asked
 from bot.page.citations import text_html
+from bot.page.documents import _told
 from bot.page.replies import split_comments
 from bot.page.uploads import Uploads, safe_name
 from data.database import Database
 from data.embedding import Embedder
 from data.errors import BadInput
 from data.workfolder import WorkFolder
+from ingest.pipeline import Entry
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = [
@@ -212,7 +215,7 @@ class TestInTheBrowser:
         expect(page.locator("#column")).to_be_visible()
         page.get_by_role("button", name="Draft replies").click()
         expect(page.locator(".sg-card")).to_have_count(2)
-        expect(page.locator("#progress")).to_contain_text("2 of 2 drafted")
+        expect(page.locator("#progress")).to_contain_text("2 of 2 done")
         with page.expect_download() as download:
             page.get_by_role("button", name="Download CSV").click()
         lines = Path(download.value.path()).read_text(encoding="utf-8").splitlines()
@@ -423,3 +426,15 @@ def test_text_becomes_escaped_html_with_its_hidden_characters_spelt_out() -> Non
     assert text_html('<a href="x">') == "&lt;a href=&quot;x&quot;&gt;"
     assert "⟨U+202E⟩" in text_html("a\u202eb")
     assert text_html("\ud800") == "?"
+
+
+def test_examples_are_questions_that_can_be_understood_away_from_their_place():
+    assert _can_be_asked("How long should coffee rest after roasting?")
+    for heading in ("Can I buy it?", "What if it runs early or late?", "What is in these bags?", "Why?", "Resting"):
+        assert not _can_be_asked(heading)
+
+
+def test_page_names_no_option_that_it_lacks_for_an_encrypted_file():
+    told = _told(Entry("/x/secret.pdf", "rejected", reason="encrypted: give --password"))
+    assert "shawgpt ingest --password" in told
+    assert not told.endswith("give --password")

@@ -1,9 +1,11 @@
 """The record and its index: what is committed is found, what is forgotten is gone, Chroma can be made again."""
 
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -247,3 +249,164 @@ def test_knowledge_base_with_an_odd_name_is_refused(assistant, name):
 def test_rollback_journal_is_used_where_sqlite_has_the_wal_bug(assistant):
     (mode,) = assistant.database.connection.execute("PRAGMA journal_mode").fetchone()
     assert mode == ("wal" if sqlite3.sqlite_version_info >= (3, 51, 3) else "delete")
+
+
+@pytest.mark.parametrize("name", ["日本語", "küche", "notes-", "_x", "a"])
+def test_knowledge_base_may_have_any_letters_in_its_name(assistant, write, name):
+    path = write("docs/x.txt", "Walnut oil is for salads.")
+    assert assistant.ingest([path], name).count("added") == 1
+    assert [p.text for p in assistant.search("walnut", 1, name).passages] == ["Walnut oil is for salads."]
+    assert not any("built again" in repair for repair in assistant.index.repairs)
+
+
+def test_file_whose_name_is_not_utf_8_is_ingested_and_forgotten(assistant, tmp_path):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")
+    try:
+        Path(path).write_text("Walnut oil is for salads.")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    for outcome in ("added", "unchanged"):
+        assert assistant.ingest([path], DEFAULT_KB).count(outcome) == 1
+    assert assistant.sources()[0].source.endswith("caf\\udce9.txt")
+    assistant.forget([path])
+    assert assistant.sources() == []
+
+
+class FullDisk(Index):
+    """Chroma on a full disk."""
+
+    full = True
+
+    def _add(self, collection, ids):
+        if self.full:
+            raise RuntimeError("Error in compaction: Failed to apply logs to the hnsw segment writer, No space left")
+        super()._add(collection, ids)
+
+
+def test_index_that_cannot_be_written_is_explained_and_made_again_once_it_can(filled, write):
+    filled.index.close()
+    filled.index = index = FullDisk(filled.store, filled.folder.index, True)
+    path = write("docs/late.txt", "Kangaroos carry their young in a pouch.")
+    index.full = False
+    index.check(DEFAULT_KB)
+    index.full = True
+    with pytest.raises(WorkFolderError, match=r"the disk is full.*what was saved before is intact"):
+        filled.ingest([path], DEFAULT_KB)
+    assert any("Kangaroos" in text for text in found(filled, "animal with a pouch"))  # the record has it
+    assert ["disk is full" in f.found for f in examine(filled, False, False, None) if not f.good] == [True]
+    index.full = False
+    filled.ingest([write("docs/later.txt", "Wombats dig long burrows.")], DEFAULT_KB)
+    assert all(finding.good for finding in examine(filled, False, False, None))
+    ids = filled.store.ids(DEFAULT_KB)
+    assert {i for i, _ in index.query(DEFAULT_KB, filled.store.vectors(ids)[0], 10)} == set(ids)
+    assert not index._failed
+
+
+def test_forgetting_holds_where_the_index_cannot_be_written(filled):
+    filled.index.close()
+    filled.index = FullDisk(filled.store, filled.folder.index, True)
+    shutil.rmtree(filled.folder.index)
+    source = next(s.source for s in filled.sources() if s.source.endswith("1.txt"))
+    assert filled.forget([source]) == {source: 1}
+    assert not any("Walnut" in text for text in found(filled))
+
+
+def test_index_that_is_a_file_is_made_again(filled):
+    filled.index.close()
+    shutil.rmtree(filled.folder.index)
+    filled.folder.index.write_text("x")
+    fresh = reopened(filled)
+    assert any("Walnut" in text for text in found(fresh))
+    assert fresh.folder.index.is_dir()
+    fresh.close()
+
+
+def test_search_goes_on_where_another_process_forgets_what_it_has_found(filled, monkeypatch):
+    filled.index.close()
+    filled.index = Index(filled.store, filled.folder.index, writable=False)
+    chunks = filled.store.chunks
+
+    def chunks_then_forget(ids):
+        got = chunks(ids)
+        with filled.database.write() as db:
+            db.execute("DELETE FROM documents")
+        return got
+
+    monkeypatch.setattr(filled.store, "chunks", chunks_then_forget)
+    monkeypatch.setattr(filled.index, "query", lambda kb, vector, k: [])
+    assert found(filled, "walnut planks") == []
+
+
+def test_database_made_by_two_processes_at_once_is_whole(tmp_path):
+    first = Database(tmp_path / "shawgpt.sqlite3")
+    first._create()  # as the second one does, which found no tables when it looked
+    assert first.integrity() == "ok"
+
+
+def test_damage_met_while_reading_is_named(filled):
+    path = filled.folder.database
+    filled.database.close()
+    with open(path, "r+b") as file:
+        file.seek(4096)
+        file.write(b"damaged!" * (path.stat().st_size // 8 - 512))
+    with pytest.raises(WorkFolderError, match="back-up"):
+        filled.sources()
+
+
+def test_lock_that_cannot_be_opened_is_named(tmp_path):
+    (tmp_path / "home/lock").mkdir(parents=True)
+    with pytest.raises(WorkFolderError, match="lock can't be opened"):
+        Assistant(tmp_path / "home", "test", writing=True)
+
+
+def test_name_of_the_lock_holder_may_be_missing(tmp_path):
+    (tmp_path / "home/lock.json").mkdir(parents=True)
+    with Assistant(tmp_path / "home", "test", writing=True) as assistant:
+        assert assistant.folder.writing
+
+
+def test_journal_of_a_killed_process_is_not_played_back_into_a_restored_database(filled, tmp_path):
+    backup = tmp_path / "copy.sqlite3"
+    filled.database.backup(backup)
+    home = filled.folder.path
+    filled.close()
+    # Killed in a transaction that has spilt to the disk: the database is half written, its journal says how to undo it.
+    code = (
+        "import os, sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\ndb.execute('PRAGMA journal_mode = DELETE')\n"
+        "db.execute('PRAGMA cache_size = 1')\ndb.execute('DELETE FROM chunks')\n"
+        "db.executemany('INSERT INTO past_replies VALUES (?, ?, ?, 0)', ((str(n), 'c' * 500, 'r') for n in range(999)))"
+        "\nos.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(home / "shawgpt.sqlite3")])
+    assert (home / "shawgpt.sqlite3-journal").exists()
+    restore_backup(home, backup)
+    for path in (home / "shawgpt.sqlite3", home / "shawgpt.before-restore"):
+        database = Database(path)
+        assert database.integrity() == "ok"
+        assert database.read("SELECT count(*) FROM chunks")[0][0] == 3
+        database.close()
+
+
+@pytest.mark.parametrize("body", [b"", b"nothing of the kind"])
+def test_empty_file_or_foreign_database_is_no_backup(filled, tmp_path, body):
+    home = filled.folder.path
+    filled.close()
+    bad = tmp_path / "bad.sqlite3"
+    bad.write_bytes(body)
+    before = (home / "shawgpt.sqlite3").read_bytes()
+    with pytest.raises((BadInput, WorkFolderError)):
+        restore_backup(home, bad)
+    assert (home / "shawgpt.sqlite3").read_bytes() == before
+    assert not (home / "shawgpt.restoring").exists()
+
+
+def test_backup_overwrites_nothing_but_an_earlier_one(filled, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("precious")
+    for target in (notes, filled.folder.database, tmp_path):
+        with pytest.raises(BadInput, match=r"name (a|another) file"):
+            examine(filled, False, False, target)
+    assert notes.read_text() == "precious"
+    for _ in range(2):
+        examine(filled, False, False, tmp_path / "copy.sqlite3")
+    assert not list(tmp_path.glob("*.part*"))

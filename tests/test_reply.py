@@ -116,6 +116,12 @@ def test_input_is_never_the_output(comments):
     assert comments.read_bytes() == before
 
 
+@pytest.mark.parametrize("output", ["/dev/null", "."])
+def test_output_that_is_no_file_is_refused(comments, output):
+    with pytest.raises(BadInput, match="is no file"):
+        reply_to_csv(comments, Path(output), draft, "extractive")
+
+
 def test_second_run_on_one_output_is_refused_while_the_first_writes(comments, tmp_path):
     out = tmp_path / "out.csv"
     refused = []

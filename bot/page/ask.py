@@ -15,7 +15,9 @@ from data.errors import ShawGPTError
 
 LONGEST = 2000  # characters of a question
 EXAMPLES = 4
+NEAREST = 3  # passages shown where there is no answer
 _NUMBER = re.compile(r"\s*\(?\d{1,2}[.):]\s*")  # "1) What …"
+_ELSEWHERE = re.compile(r"(?i)\b(?:it|its|this|that|these|those|they|them|here|there)\b")  # "Can I buy it?"
 LOOKED_AT = 30  # documents whose headings may give an example
 
 # Clicks on an example ask it. What is new comes into view; the composer covers the end of the page, hence the margin in
@@ -119,10 +121,15 @@ def examples(desk: Desk, kb: str) -> list[str]:
     found: list[str] = []
     for source in store.sources(kb)[:LOOKED_AT]:
         headings = (_NUMBER.sub("", c.heading.rsplit(" > ", 1)[-1]) for c in store.document_chunks(kb, source.source))
-        asking = (text for text in (source.title, *headings) if text.endswith("?") and 4 <= len(text.split()) <= 14)
+        asking = (text for text in (source.title, *headings) if _can_be_asked(text))
         if (first := next(asking, None)) and first not in found:
             found.append(first)
     return found[:EXAMPLES]
+
+
+def _can_be_asked(heading: str) -> bool:
+    """Whether a heading is a question that can be understood away from its place."""
+    return heading.endswith("?") and 4 <= len(heading.split()) <= 14 and not _ELSEWHERE.search(heading)
 
 
 def nothing_asked(desk: Desk, kb: str) -> str:
@@ -162,7 +169,7 @@ def _reply(turn: Turn, number: int) -> str:
 
 
 def _abstention(given: Answer, confidence: float, citations: Citations) -> str:
-    citations.add(given.passages)
+    citations.add(given.passages[:NEAREST])
     return (
         f'<div class="sg-answer sg-abstained"><p class="sg-said"><b>Not answered:</b> {text_html(given.reason)}.</p>'
         f"{citations.chips('Nearest passages')}{_footer(given, confidence)}{citations.panels()}</div>"

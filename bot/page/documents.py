@@ -186,7 +186,7 @@ def _table(entries: "Sequence[Entry]") -> str:
 
 def _told(entry: "Entry") -> str:
     if entry.reason:
-        return entry.reason
+        return entry.reason.replace("give --password", "stop the page and use `shawgpt ingest --password …`")
     pages = f"{_many(entry.pages, 'page')}, " if entry.pages else ""
     return f"{pages}{_many(entry.chunks, 'chunk')}" if entry.chunks else ""
 

@@ -206,7 +206,7 @@ def _progress(info: BatchInfo | None, running: bool) -> str:
     if info is None:
         return ""
     done = info.rows - info.waiting
-    said = f"{done} of {info.rows} drafted"
+    said = f"{done} of {info.rows} done"
     if running:
         bar = f'<progress max="{info.rows}" value="{done}"></progress>'
         return f'<div class="sg-progress" role="status"><span>{said}</span>{bar}</div>'
