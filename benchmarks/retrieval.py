@@ -124,22 +124,22 @@ def tutorial_chunks(documents: Iterable[Document]) -> list[Hit]:
     ]
 
 
-def run(of: RetrievalSet, ours: Cached, fp32: Cached, home: Path) -> dict[str, dict[str, float] | str]:
+def run(of: RetrievalSet, ours: Cached, home: Path) -> dict[str, dict[str, float] | str]:
     """Every system's figures on one set, or why it has none."""
     built = build(of, ours, home)
     asked = [question.text for question in of.questions]
-    queries = fp32.encode(asked)
+    queries = ours.encode(asked)
     rows: dict[str, dict[str, float] | str] = {}
 
     simple = tutorial_chunks(of.documents)
-    rank = rivals.dense(fp32.encode([hit.text for hit in simple]))
+    rank = rivals.dense(ours.encode([hit.text for hit in simple]))
     rows["tutorial (dense, 1000/200 characters)"] = metrics(
         of, [[simple[i] for i in rank(q, v)] for q, v in zip(asked, queries, strict=True)]
     )
 
     texts = [chunk.embedded_text for chunk in built.chunks]
     hits = [Hit(chunk.source, chunk.text, chunk.page_start, chunk.page_end) for chunk in built.chunks]
-    vectors = fp32.encode(texts)
+    vectors = ours.encode(texts)
     number = {chunk.id: i for i, chunk in enumerate(built.chunks)}
 
     def bm25(question: str, k: int) -> list[int]:
@@ -162,10 +162,7 @@ def run(of: RetrievalSet, ours: Cached, fp32: Cached, home: Path) -> dict[str, d
             continue
         rows[name] = metrics(of, [[hits[i] for i in rank(q, v)] for q, v in zip(asked, queries, strict=True)])
 
-    for name, embedder in ((f"shawgpt ({ours.name})", ours), (f"shawgpt ({fp32.name})", fp32)):
-        if embedder is fp32 and fp32.name != ours.name:
-            built = build(of, fp32, home.with_name(home.name + "-fp32"))
-        rows[name] = metrics(of, search(built.retriever, of))
+    rows["shawgpt"] = metrics(of, search(built.retriever, of))
     return rows
 
 
@@ -213,17 +210,14 @@ def main() -> None:
     given = parser.parse_args()
 
     ours = Cached(load_embedder(), given.cache)
-    os.environ["SHAWGPT_EMBEDDING"] = "fp32"
-    fp32 = Cached(load_embedder(), given.cache)
     sections = []
     sets = load(given.data)
     with tempfile.TemporaryDirectory() as home:
         for of in sets:
-            rows = run(of, ours, fp32, Path(home) / of.name)
+            rows = run(of, ours, Path(home) / of.name)
             sections.append(table(of, rows, f"{len(of.documents)} documents"))
             print(sections[-1], flush=True)
             ours.save()
-            fp32.save()
         if given.sensitivity:
             sections.append(sensitivity(sets, ours, Path(home)))
     if given.out:

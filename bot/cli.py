@@ -330,9 +330,6 @@ def main() -> None:
             raise
         typer.echo("shawgpt: stopped; what was done is saved, and the same command goes on from there", err=True)
         sys.exit(STOPPED)
-    except BrokenPipeError:  # `shawgpt … | head`
-        sys.stderr.close()
-        sys.exit(0)
 
 
 def _home(context: typer.Context) -> Path:

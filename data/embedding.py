@@ -1,7 +1,6 @@
 """Texts to vectors: all-MiniLM-L6-v2 on ONNX Runtime by default, any sentence-transformers model by name."""
 
 import os
-import platform
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -18,7 +17,6 @@ from data.errors import BadInput, NotFound
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int], None]
-_INT8_FLAGS = {"avx512_vnni", "avx_vnni", "asimddp"}  # 8-bit dot products, as Linux names them on x86 and Arm
 
 
 class Embedder(ABC):
@@ -28,7 +26,7 @@ class Embedder(ABC):
     `rag.langchain_retriever` is imported; a base class would cost each command the import.
     """
 
-    name: str  # model and precision, for the record: "all-MiniLM-L6-v2:int8"
+    name: str  # of the model, for the record
     dimension: int
     max_tokens: int  # window, special tokens included; what is beyond it is not seen
 
@@ -54,28 +52,21 @@ class Embedder(ABC):
 def load_embedder(name: str | None = None) -> Embedder:
     """The default embedder, or the sentence-transformers model of that name or folder.
 
-    Without a `name`, SHAWGPT_EMBEDDING decides: "fp32", or a model's name or folder. The default runs in int8 where the
-    CPU has 8-bit dot products and in fp32 elsewhere; its `name` says which. It is loaded when first used.
+    Without a `name`, SHAWGPT_EMBEDDING may give one. The default is loaded when first used.
     Raises NotFound or BadInput where a model can't be loaded.
     """
     chosen = name or os.environ.get("SHAWGPT_EMBEDDING", "")
-    if chosen not in ("", "fp32"):
-        return _SentenceTransformersEmbedder(chosen)
-    return _MiniLMEmbedder(int8=chosen != "fp32" and _cpu_has_int8())
+    return _SentenceTransformersEmbedder(chosen) if chosen else _MiniLMEmbedder()
 
 
 class _MiniLMEmbedder(Embedder):
-    """One text at a time on each core: nothing is padded, and a text's vector depends on that text alone.
+    """One text at a time on each core: nothing is padded, and a text's vector depends on that text alone."""
 
-    (Activations are quantised with one scale per run, so in a batch the neighbours would change the vector.)
-    """
-
+    name = "all-MiniLM-L6-v2"
     dimension = 384
     max_tokens = 256  # the window it was trained for
 
-    def __init__(self, int8: bool) -> None:
-        self.name = f"all-MiniLM-L6-v2:{'int8' if int8 else 'fp32'}"
-        self._int8 = int8
+    def __init__(self) -> None:
         self._loading = threading.Lock()  # the page asks from several threads
 
     @cached_property
@@ -99,7 +90,7 @@ class _MiniLMEmbedder(Embedder):
         options.log_severity_level = 3  # errors only
         # higher levels fuse what is faster apart: see minilm_onnx
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        model = minilm_onnx(_minilm_folder() / "model.safetensors", self._int8)
+        model = minilm_onnx(_minilm_folder() / "model.safetensors")
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -180,14 +171,3 @@ def _minilm_folder() -> Path:
 def _cores() -> int:
     """Cores this process may use, which in a container can be fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _cpu_has_int8() -> bool:
-    """Whether 8-bit products run exactly and fast; without these instructions they saturate, and gain little."""
-    if platform.system() == "Darwin":
-        return platform.machine() == "arm64"
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
-    except OSError:
-        return False
-    return not _INT8_FLAGS.isdisjoint(flags)

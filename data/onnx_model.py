@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 as an ONNX graph, made from its safetensors in about a fifth of a second, in int8 or in fp32.
+"""all-MiniLM-L6-v2 as an ONNX graph, made from its safetensors in about a fifth of a second.
 
 Made by hand rather than exported: no torch, and ONNX Runtime's fused operators are used from the start. Because it is
 that quick, nothing is cached on disk, and the source's hash is checked at every start.
@@ -21,22 +21,18 @@ MAX_TOKENS = 256  # the window it was trained for, the 2 special tokens included
 _LAYERS, _HEADS, _EPSILON = 6, 12, 1e-12
 _FUSED = "com.microsoft"  # ONNX Runtime's own operators
 
-_EXACT = 32  # inputs of an 8-bit product that stay in fp32: their weights would give all the others a coarse step
-
 Array = NDArray[Any]
 
 
-def minilm_onnx(weights: Path, int8: bool) -> bytes:
+def minilm_onnx(weights: Path) -> bytes:
     """The serialised model: `input_ids` (1, tokens ≤ 256) int64 → `vector` (1, 384) float32 of unit norm.
 
-    It takes one text at a time, so there is no padding and no attention mask. With `int8` the matrix products of all
-    layers but the last, whose error reaches the vector undamped, run in 8 bits: weights have one scale per output,
-    activations one per text and effectively 16 bits, as what their rounding left is multiplied too. The word vectors
-    are kept in 16 bits. To be run at ORT_ENABLE_BASIC: higher levels fuse each Add and LayerNormalization into
-    SkipLayerNormalization, which is four times slower.
+    It takes one text at a time, so there is no padding and no attention mask. To be run at ORT_ENABLE_BASIC: higher
+    levels fuse each Add and LayerNormalization into SkipLayerNormalization, which is several times slower.
+    fp32 throughout: 8-bit products were measured and left out (benchmarks/results/embedding.md).
     Raises BadInput where `weights` is not the official model.safetensors.
     """
-    return _Graph(_checked(weights), int8).serialised()
+    return _Graph(_checked(weights)).serialised()
 
 
 def _checked(weights: Path) -> dict[str, Array]:
@@ -53,9 +49,8 @@ def _checked(weights: Path) -> dict[str, Array]:
 class _Graph:
     """Collects nodes and constants; an operator's output has the operator's name."""
 
-    def __init__(self, weights: dict[str, Array], int8: bool) -> None:
+    def __init__(self, weights: dict[str, Array]) -> None:
         self.weights = weights
-        self.int8 = int8
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
@@ -78,14 +73,8 @@ class _Graph:
         return model
 
     def _embeddings(self) -> str:
-        words = self._weight("embeddings.word_embeddings.weight")
-        if self.int8:  # halves the model at no loss: what float16 rounds off is far below what int8 does
-            found = self._add(
-                "Gather", [self._constant("words", words.astype(np.float16)), "input_ids"], "word_float16"
-            )
-            word = self._add("Cast", [found], "word", to=TensorProto.FLOAT)
-        else:
-            word = self._add("Gather", [self._constant("words", words), "input_ids"], "word")
+        words = self._constant("words", self._weight("embeddings.word_embeddings.weight"))
+        word = self._add("Gather", [words, "input_ids"], "word")
         # Every token is of segment 0, so that segment's vector goes into the positions.
         positions = self._weight("embeddings.position_embeddings.weight")[:MAX_TOKENS]
         positions = positions + self._weight("embeddings.token_type_embeddings.weight")[0]
@@ -99,55 +88,28 @@ class _Graph:
     def _layer(self, x: str, layer: int) -> str:
         """Attention, then the feed-forward block, each added to its input and normalised."""
         at, name = f"encoder.layer.{layer}.", f"layer{layer}."
-        product = self._int8_product if self.int8 and layer < _LAYERS - 1 else self._fp32_product
         qkv = [self._dense(f"{at}attention.self.{part}") for part in ("query", "key", "value")]
         weight, bias = (np.concatenate(each) for each in zip(*qkv, strict=True))
-        joined = self._add("Unsqueeze", [product(x, name + "qkv", weight, bias), "batch_axis"], name + "qkv.batch")
+        joined = self._add(
+            "Unsqueeze", [self._product(x, name + "qkv", weight, bias), "batch_axis"], name + "qkv.batch"
+        )
         parts = [f"{name}{part}" for part in ("query", "key", "value")]
         self.nodes.append(helper.make_node("Split", [joined], parts, axis=2, num_outputs=3))
         attended = self._add("MultiHeadAttention", parts, name + "attention", _FUSED, num_heads=_HEADS)
         attended = self._add("Squeeze", [attended, "batch_axis"], name + "attended")
-        y = product(attended, name + "attention_out", *self._dense(f"{at}attention.output.dense"))
+        y = self._product(attended, name + "attention_out", *self._dense(f"{at}attention.output.dense"))
         x = self._add_and_norm(y, x, f"{at}attention.output.LayerNorm", name + "attention_norm")
 
-        up = product(x, name + "up", *self._dense(f"{at}intermediate.dense"))
+        up = self._product(x, name + "up", *self._dense(f"{at}intermediate.dense"))
         hidden = self._add("Gelu", [up], name + "gelu")  # with the exact erf
-        y = product(hidden, name + "down", *self._dense(f"{at}output.dense"))
+        y = self._product(hidden, name + "down", *self._dense(f"{at}output.dense"))
         return self._add_and_norm(y, x, f"{at}output.LayerNorm", name + "norm")
 
-    def _fp32_product(self, x: str, name: str, weight: Array, bias: Array) -> str:
+    def _product(self, x: str, name: str, weight: Array, bias: Array) -> str:
         """x (tokens, inputs) times weight (outputs, inputs), plus the bias."""
         return self._add(
             "Gemm", [x, self._constant(name + ".weight", weight.T), self._constant(name + ".bias", bias)], name
         )
-
-    def _int8_product(self, x: str, name: str, weight: Array, bias: Array) -> str:
-        """As _fp32_product, in three parts: x in 8 bits, what that rounded off in 8 bits, and a few inputs in fp32.
-
-        The few have the largest weights, measured by each output's own mean. ONNX Runtime's integer products take
-        one activation scale per run, which is why one run takes one text.
-        """
-        size = np.abs(weight)
-        size /= size.mean(axis=1, keepdims=True)
-        exact = np.argsort(-size.max(axis=0))[:_EXACT]
-        rest = weight.copy()
-        rest[:, exact] = 0
-        scale = np.maximum(rest.max(axis=1), -rest.min(axis=1)) / np.float32(127)
-        rest *= (1 / scale)[:, None]
-        rounded = self._constant(name + ".weight", np.rint(rest, out=rest).astype(np.int8).T)
-        scales = self._constant(name + ".scale", scale)
-        zeros = self._constant(name + ".zero", np.zeros(len(scale), np.int8))
-
-        x8 = [name + ".x8", name + ".x_scale", name + ".x_zero"]
-        self.nodes.append(helper.make_node("DynamicQuantizeLinear", [x], x8))
-        inputs = [x8[0], rounded, x8[1], scales, x8[2], zeros, self._constant(name + ".bias", bias)]
-        y = self._add("MatMulIntegerToFloat", inputs, name + ".8bit", _FUSED)
-        few = self._add("Gather", [x, self._constant(name + ".exact", exact)], name + ".few", axis=1)
-        y = self._add("Gemm", [few, self._constant(name + ".few_weight", weight[:, exact].T), y], name + ".some")
-
-        left = self._add("Sub", [x, self._add("DequantizeLinear", x8, name + ".kept")], name + ".left")
-        left = self._add("DynamicQuantizeMatMul", [left, rounded, scales, zeros], name + ".left_product", _FUSED)
-        return self._add("Add", [y, left], name)
 
     def _add_and_norm(self, y: str, x: str, norm: str, name: str) -> str:
         total = self._add("Add", [y, x], name + ".input")

@@ -101,8 +101,10 @@ def list_personas(home: Path | None = None) -> dict[str, Persona | str]:
 
 
 def save_persona(persona: Persona, home: Path) -> Path:
-    """Write `persona` to `<home>/personas`, and say where. Raises BadInput where that file is there already."""
+    """Write `persona` to `<home>/personas`, and say where. Raises BadInput where one of that name is there already."""
     path = home / "personas" / f"{_slug(persona.name)}.yaml"
+    if path.stem in _paths(None):
+        raise BadInput(f"{path.stem!r} is the name of a shipped persona: choose another")
     if path.exists():
         raise BadInput(f"{path} exists already: edit it, remove it, or choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)

