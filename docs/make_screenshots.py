@@ -50,7 +50,7 @@ def walk(page: Page, take: "Take") -> None:
     page.locator("input[type=file]").first.set_input_files(str(SAMPLE / "comments.csv"))
     page.get_by_text("comments.csv").first.wait_for()
     page.get_by_role("button", name="Draft replies").click()
-    page.get_by_text("40 of 40 drafted").wait_for(timeout=60_000)
+    page.get_by_text("40 of 40 done").wait_for(timeout=60_000)
     take("replies")
     page.get_by_role("tab", name="Documents").click()
     page.get_by_text("9 documents").wait_for()
