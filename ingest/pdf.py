@@ -197,7 +197,7 @@ def _tolerant(read: Callable[[], T], otherwise: T) -> T:
     """`read()`, or `otherwise` where this one part of a broken file can't be read."""
     try:
         return read()
-    except Exception:
+    except Exception:  # pypdf raises nearly anything on a broken file; its text is worth having without this part
         return otherwise
 
 
