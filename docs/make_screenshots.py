@@ -47,7 +47,9 @@ def walk(page: Page, take: "Take") -> None:
         page.get_by_text("Responder: extractive").nth(QUESTIONS.index(question)).wait_for()
     take("ask")
     page.get_by_role("tab", name="Replies").click()
-    page.locator("input[type=file]").first.set_input_files(str(SAMPLE / "comments.csv"))
+    with page.expect_file_chooser() as chooser:
+        page.get_by_text("Click to Upload").locator("visible=true").first.click()
+    chooser.value.set_files(str(SAMPLE / "comments.csv"))
     page.get_by_text("comments.csv").first.wait_for()
     page.get_by_role("button", name="Draft replies").click()
     page.get_by_text("40 of 40 done").wait_for(timeout=60_000)
