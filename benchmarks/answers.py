@@ -1,14 +1,17 @@
 """How well `ask` answers by quoting: the answer in three sentences, the right sentences, and silence where there is none.
 
-    python -m benchmarks.answers --data FOLDER    # FOLDER/retrieval/squad_xquad_en and clapnq
+    python -m benchmarks.answers --data FOLDER    # FOLDER/retrieval and FOLDER/shaw
 
-Each question goes through ingest, search and the extractive answer as a user's would.
+Each question goes through ingest, search and the extractive answer as a user's would. questions_posts.csv and
+questions_documents.csv were written for the project, by somebody who didn't know how answers are made, about a creator's
+posts and slides, and about two Wikipedia articles, a speech and two filings.
 Writes benchmarks/results/answers.md.
 """
 
 # ruff: noqa: E501 (a table row is a line)
 
 import argparse
+import csv
 import json
 import statistics
 import tempfile
@@ -33,16 +36,20 @@ def spaceless(text: str) -> str:
     return "".join(text.split())
 
 
+def files_of(folder: Path, texts: Sequence[tuple[str, str]]) -> list[Path]:
+    """A Markdown file in `folder` for each title and text."""
+    folder.mkdir(parents=True)
+    for number, (title, text) in enumerate(texts):
+        (folder / f"{number:04}.md").write_text(f"# {title}\n\n{text}\n" if title else text, encoding="utf-8")
+    return [folder]
+
+
 class Asked:
     """A knowledge base of its own, and the answers to questions put to it."""
 
-    def __init__(self, folder: Path, texts: Sequence[tuple[str, str]]) -> None:
-        documents = folder / "documents"
-        documents.mkdir(parents=True)
-        for number, (title, text) in enumerate(texts):
-            (documents / f"{number:04}.md").write_text(f"# {title}\n\n{text}\n" if title else text, encoding="utf-8")
-        self.assistant = Assistant(folder / "home", "benchmark", writing=True)
-        self.assistant.ingest([str(documents)], "default")
+    def __init__(self, home: Path, documents: Sequence[Path]) -> None:
+        self.assistant = Assistant(home, "benchmark", writing=True)
+        self.assistant.ingest([str(path) for path in documents], "default")
         self.times: list[float] = []
 
     def ask(self, question: str) -> tuple[Answer, list[str]]:
@@ -56,6 +63,27 @@ class Asked:
         return answer, quotes
 
 
+def own_questions(home: Path, name: str, documents: Sequence[Path]) -> str:
+    """A row of the table: how the questions of benchmarks/`name` are answered from `documents`."""
+    asked = Asked(home, documents)
+    with (HERE / name).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    right = wrong = silent = 0
+    for row in rows:
+        said = asked.ask(row["question"])[0]
+        if not row["answer"]:
+            silent += said.status == "abstained"
+        elif said.status == "answered":
+            hit = spaceless(row["answer"]).lower() in spaceless(said.text.replace("*", "")).lower()
+            right, wrong = right + hit, wrong + (not hit)
+    answerable = sum(bool(row["answer"]) for row in rows)
+    return (
+        f"| {name}: of {answerable} that can be answered, right / beside the point / abstained; "
+        f"of {len(rows) - answerable} that can't, abstained | "
+        f"{right} / {wrong} / {answerable - right - wrong}; {silent} |"
+    )
+
+
 def main(data: Path) -> None:
     squad = lines(data / "retrieval/squad_xquad_en/questions.jsonl")
     answerable = lines(data / "retrieval/clapnq/answerable.jsonl")
@@ -63,7 +91,15 @@ def main(data: Path) -> None:
     natural = [(row["passages"][0]["title"], row["passages"][0]["text"]) for row in answerable + unanswerable]
     with tempfile.TemporaryDirectory() as folder:
         paragraphs = [("", row["text"]) for row in lines(data / "retrieval/squad_xquad_en/docs.jsonl")]
-        over_squad, over_natural = Asked(Path(folder) / "s", paragraphs), Asked(Path(folder) / "n", natural)
+        home = Path(folder)
+        over_squad = Asked(home / "s", files_of(home / "squad", paragraphs))
+        over_natural = Asked(home / "n", files_of(home / "natural", natural))
+        papers = ["chunking_eval/wikitexts.md", "chunking_eval/state_of_the_union.md"]
+        papers += ["sec10q/pdfs/2023_Q1_AAPL.pdf", "sec10q/pdfs/2023_Q2_NVDA.pdf"]
+        own = [
+            own_questions(home / "p", "questions_posts.csv", [data / "shaw/blogs_md", data / "shaw/slides"]),
+            own_questions(home / "d", "questions_documents.csv", [data / "retrieval" / paper for paper in papers]),
+        ]
 
         said = held = counted = long = 0
         for row in squad:
@@ -102,6 +138,7 @@ def main(data: Path) -> None:
         f"| … it answers | {spoke / len(answerable):.3f} |",
         f"| ClapNQ, {len(unanswerable)} unanswerable with a near miss among the documents: it abstains | {statistics.mean(silent):.3f} |",
         f"| {len(across)} questions put to the other set's documents: it abstains | {statistics.mean(across):.3f} |",
+        *own,
         f"| milliseconds for a question, median / 95th percentile | {1000 * times[len(times) // 2]:.0f} / {1000 * times[int(0.95 * len(times))]:.0f} |",
         "",
     ]

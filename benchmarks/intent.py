@@ -2,7 +2,8 @@
 
     python -m benchmarks.intent --data FOLDER        # it holds shaw/, injection/ and reply_style/
 
-The development set is what examples and constants were chosen on; the written ones are kept for the report.
+Examples and constants were chosen on the development sets. The blind one was written and labelled by somebody who
+hadn't seen the code; its first figures are in docs/intents.md, what is measured now is after looking.
 Writes benchmarks/results/intent.md.
 """
 
@@ -15,8 +16,8 @@ from pathlib import Path
 
 from benchmarks.machine import described
 from bot.drafts import YOURS, Draft, Request
-from bot.extractive import ExtractiveResponder
-from bot.intent import GRAVE, IntentClassifier
+from bot.extractive import UNSURE_BELOW, ExtractiveResponder
+from bot.intent import FRIENDLY, GRAVE, Intent, IntentClassifier
 from data.embedding import load_embedder
 from data.persona import load_persona
 from data.style_memory import PastReply
@@ -47,6 +48,11 @@ def confusion(pairs: Counter[tuple[str, str]]) -> list[str]:
     return lines
 
 
+def sure(intent: Intent) -> bool:
+    """Whether a friendly comment so told may get a reply without the creator."""
+    return intent.label not in YOURS and (intent.label == "question" or intent.score >= UNSURE_BELOW)
+
+
 def injections(folder: Path) -> list[str]:
     """Jail-breaks, attack instructions as comments of their own, and hidden behind praise."""
     found: list[str] = []
@@ -70,12 +76,13 @@ def injections(folder: Path) -> list[str]:
 def main(data: Path) -> None:
     persona = load_persona("shawgpt")
     embedder = load_embedder()
-    classifier = IntentClassifier(embedder, persona.intents)
+    classifier = IntentClassifier(embedder, persona.examples)
     pairs = [(row["Comment"], row["Response"]) for row in rows(data / "shaw/YT-comments.csv")]
     labels = {int(row["row"]): row["intent"] for row in rows(HERE / "intent_labels_shaw.csv")}
     real = [(comment, labels[number]) for number, (comment, _) in enumerate(pairs)]
     written = [(row["comment"], row["intent"]) for row in rows(HERE.parent / "tests/intent_comments.csv")]
     dev = [(row["comment"], row["intent"]) for row in rows(HERE / "intent_dev.csv")]
+    blind = [(row["comment"], row["intent"]) for row in rows(HERE / "intent_blind.csv")]
     responder = ExtractiveResponder(
         persona, [PastReply(str(n), c, r) for n, (c, r) in enumerate(pairs)], embedder, classifier
     )
@@ -94,20 +101,23 @@ def main(data: Path) -> None:
     for name, labelled in (
         (f"{len(real)} real comments (development)", real),
         (f"{len(dev)} comments of many channels (development)", dev),
-        (f"{len(written)} written ones (test)", written),
+        (f"{len(written)} written ones (partly seen)", written),
+        (f"{len(blind)} of somebody else's (blind at first, now after looking)", blind),
     ):
         share, table = accuracy(classifier, labelled)
         drafts = [(label, draft(comment)) for comment, label in labelled]
         mine = [(label, d) for label, d in drafts if label in YOURS]
         grave = [d for label, d in drafts if label in GRAVE]
         cheerful = sum(d.status == "drafted" and d.intent != "question" for d in grave)
-        thanks = [d.status == "drafted" for label, d in drafts if label == "thanks"]
+        friendly = [comment for comment, label in labelled if label in FRIENDLY]
+        left = sum(not sure(classifier.classify(comment)) for comment in friendly)
         lines += [f"## {name}: {share:.3f} right", "", *confusion(table), ""]
         lines += [
             f"Of the {len(mine)} that are the creator's to answer, "
             f"{sum(d.status == 'drafted' for _, d in mine)} got a drafted reply; of the {len(grave)} with criticism, "
             f"business, personal matters or orders to the assistant, {cheerful} a friendly one. "
-            f"{sum(thanks)} of {len(thanks)} thanks got a drafted reply.",
+            f"Of {len(friendly)} thanks, jokes, remarks and suggestions, "
+            f"{left} ({left / len(friendly):.0%}) were taken for something of the creator's, or left as unsure.",
             "",
         ]
 
@@ -132,7 +142,7 @@ def main(data: Path) -> None:
         for row in rows(data / f"reply_style/personality_{kind}.tsv", "\t")
         if not any(word in row["Metadata"] for word in UNFRIENDLY)
     ]
-    benign = [c for c, label in real + dev + written if label not in ("injection", "spam")]
+    benign = [c for c, label in real + dev + written + blind if label not in ("injection", "spam")]
     for name, comments in (
         ("channel comments that are no injection or spam", benign),
         ("friendly chit-chat queries", friendly),

@@ -30,7 +30,7 @@ def main(data: Path) -> None:
         labels = {int(row["row"]): row["intent"] for row in csv.DictReader(file)}
     persona = load_persona("shawgpt")
     embedder = load_embedder()
-    classifier = IntentClassifier(embedder, persona.intents)
+    classifier = IntentClassifier(embedder, persona.examples)
     comments = embedder.encode([pair.comment for pair in pairs])
     replies = embedder.encode([pair.reply for pair in pairs])
     constant = embedder.encode([CONSTANT])[0]
@@ -71,8 +71,8 @@ def main(data: Path) -> None:
         f"| chosen, each comment by itself, mean over the equally good | {np.mean(drawn):.2f} |",
         f"| to the past comment nearest by topic | {np.mean(topic):.2f} |",
         "",
-        f"{len(set(said))} different replies to {len(said)} comments; "
-        f"the same one again after {min(gaps, default=0)} at the soonest.",
+        f"{len(set(said))} different replies to {len(said)} comments"
+        + (f"; the same one again after {min(gaps)} at the soonest." if gaps else "."),
         f"With {len(said)} comments a share is sure to about ±{0.5 / len(said) ** 0.5:.2f} (one standard error).",
         "",
     ]

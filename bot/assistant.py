@@ -204,7 +204,7 @@ class Assistant:
         """What tells a question from a thank-you."""
         from bot.intent import IntentClassifier
 
-        return IntentClassifier(self.embedder, self.persona.intents)
+        return IntentClassifier(self.embedder, self.persona.examples)
 
     @cached_property
     def responder(self) -> "Responder":

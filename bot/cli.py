@@ -28,6 +28,7 @@ app.add_typer(import_app, name="import")
 app.add_typer(persona_app, name="persona")
 
 STOPPED = 130  # the exit code after Ctrl-C
+USAGE_ERROR: Any = typer.BadParameter.__base__  # of click, which Typer brings with it and gives no name to
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Kb = Annotated[str | None, typer.Option("--kb", metavar="NAME", help="Knowledge base (the persona's, or 'default').")]
@@ -116,6 +117,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Show the passages that fit a query best, with title, page and score."""
+    from bot.progress import waiting
     from bot.show import show_passages
 
     with _assistant(context, "search") as assistant:
@@ -127,7 +129,9 @@ def search(
         elif as_json:
             _print_json(_search_json(assistant, query, k, kb))
         else:
-            show_passages(assistant.search(query, k, kb))
+            with waiting("Searching"):
+                found = assistant.search(query, k, kb)
+            show_passages(found)
 
 
 @app.command(epilog='Example: `shawgpt ask "How long does the dough rest?"`')
@@ -143,6 +147,7 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Answer a question from the documents, each sentence with its source; or say that they don't answer it."""
+    from bot.progress import waiting
     from bot.show import show_answer
 
     with _assistant(context, "ask") as assistant:
@@ -155,7 +160,9 @@ def ask(
         elif as_json:
             _print_json(assistant.answer(question).as_json())
         else:
-            show_answer(assistant.answer(question))
+            with waiting("Looking it up"):
+                given = assistant.answer(question)
+            show_answer(given)
 
 
 @app.command(epilog="Example: `shawgpt reply comments.csv -o replies.csv`")
@@ -174,9 +181,11 @@ def reply(
 ) -> None:
     """Draft a reply to every comment of a CSV file. Stopped or killed, run it again: it goes on where it was.
 
-    Adds the columns reply, status, intent, flags, sources, responder, adapter. A status of needs_you means that the
-    comment is left to you, with the reason in flags. Exit code 1 if a row failed.
+    Adds the columns reply, status, intent, flags, sources, responder, adapter; in a file that has all of them, an
+    earlier output, they are made anew. A status of needs_you means that the comment is left to you, with the reason in
+    flags. The page of `shawgpt serve` opens the latest drafts. Exit code 1 if a row failed.
     """
+    from bot.drafts_log import DraftLog, OutputRecord
     from bot.progress import ReplyProgress
     from bot.reply import reply_to_csv
     from bot.show import show_drafts
@@ -185,16 +194,19 @@ def reply(
         assistant.use(persona, responder, kb)
         if kb is not None:
             assistant.sources(kb)  # raises where there is none of that name, which would fail every row
+        record = OutputRecord(DraftLog(assistant.database), persona.strip().lower(), assistant.kb)
         with ReplyProgress() as progress:
             state = reply_to_csv(
-                comments, output, assistant.draft, assistant.responder.name, column, limit, overwrite, progress
+                comments, output, assistant.draft, assistant.responder.name, column, limit, overwrite, progress, record
             )
+    if record.trouble:
+        typer.echo(f"shawgpt: the page will not show all of these drafts: {record.trouble}", err=True)
     counts = dict(sorted(state.counts.items()))
     if as_json:
         _print_json({"output": str(output), "rows": state.done, "resumed": state.resumed, "counts": counts})
     else:
         if show:
-            show_drafts(output)
+            show_drafts(output, column)
         if not state.total:
             typer.echo(f"{comments} has no comments under its header", err=True)
         elif state.resumed == state.total:
@@ -234,7 +246,8 @@ def persona_new(
 ) -> None:
     """Write a persona file from a creator's past replies: signature, lengths, openings, emoji."""
     from bot.pairs import read_pairs
-    from data.persona import persona_from_replies, save_persona
+    from data.manner import persona_from_replies
+    from data.persona import save_persona
 
     pairs, _ = read_pairs(replies, comment_column, reply_column)
     path = save_persona(persona_from_replies(name, pairs), _home(context))
@@ -321,15 +334,20 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
     try:
-        app()
+        code = app(prog_name="shawgpt", standalone_mode=False)  # Typer's own way with errors is a box of seven lines
     except ShawGPTError as error:
         typer.echo(f"shawgpt: {error}", err=True)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, SystemExit) as end:
-        if isinstance(end, SystemExit) and end.code != STOPPED:  # Typer turns Ctrl-C into a silent exit
-            raise
+    except USAGE_ERROR as error:
+        if said := " ".join(error.format_message().split()).rstrip("."):  # else the help was asked for, and printed
+            where = error.ctx.command_path if error.ctx else "shawgpt"
+            typer.echo(f"shawgpt: {said[0].lower()}{said[1:]} (see `{where} --help`)", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
+        code = STOPPED
+    if code == STOPPED:  # as which Typer returns Ctrl-C
         typer.echo("shawgpt: stopped; what was done is saved, and the same command goes on from there", err=True)
-        sys.exit(STOPPED)
+    sys.exit(code)
 
 
 def _home(context: typer.Context) -> Path:

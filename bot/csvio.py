@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.encoding import guess_encoding
 from data.errors import BadInput
 
 csv.field_size_limit(16 * 2**20)  # characters a cell
@@ -16,6 +17,8 @@ COMMENT_NAMES = (
     "comment", "comments", "commenttext", "commentbody", "textdisplay", "textoriginal", "text", "body", "message",
     "content", "commentcontent", "review", "feedback", "question",
 )  # fmt: skip
+# The columns of a draft: the last ones of every output.
+ADDED = ("reply", "status", "intent", "flags", "sources", "responder", "adapter")
 REPLY_NAMES = ("response", "responses", "reply", "replies", "replytext", "answer", "creatorreply")
 
 # A spreadsheet takes a cell that begins with one of these for a formula (OWASP ASVS 1.2.10), the full-width ones too.
@@ -71,6 +74,19 @@ def read_table(path: Path) -> Table:
     return Table(columns, [tuple(unguard(c) for c in (*row, *[""] * width)[:width]) for row in rows])
 
 
+def read_comments(path: Path, wanted: str | None, option: str = "--column") -> tuple[Table, int]:
+    """The comments in `path`, and the index of the column that holds them (see `find_column`). Raises BadInput.
+
+    An earlier output of ours is comments too: the columns of its drafts are left out, for they are made anew.
+    """
+    table = read_table(path)
+    if set(ADDED) <= set(table.columns):
+        drafts = {len(table.columns) - 1 - table.columns[::-1].index(name) for name in ADDED}  # the last of each name
+        own = [i for i in range(len(table.columns)) if i not in drafts]
+        table = Table(tuple(table.columns[i] for i in own), [tuple(row[i] for i in own) for row in table.rows])
+    return table, find_column(path, table, COMMENT_NAMES, wanted, option)
+
+
 def find_column(path: Path, table: Table, names: Sequence[str], wanted: str | None, option: str) -> int:
     """The index of the column called `wanted`, or else of the one that is called like `names` or alone holds prose.
 
@@ -111,12 +127,9 @@ def decode(path: Path) -> str:
         pass
     if body.startswith((b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0")):
         raise BadInput(f"{path} is not a CSV file: export the sheet as CSV and give that")
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(body).best()
-    if best is None:
+    if b"\0" in body:
         raise BadInput(f"{path} is not text: give a CSV file")
-    return str(best)
+    return body.decode(guess_encoding(body), "replace")
 
 
 def _records(path: Path, text: str) -> Iterator[list[str]]:

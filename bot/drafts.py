@@ -28,6 +28,7 @@ YOURS = {
     "unclear": "unclear: nothing to go by",
 }
 NO_ANSWER = "no answer found in the documents"
+NO_DOCUMENTS = "there are no documents yet: add some with `shawgpt ingest`, or on the page under Documents"
 NO_REPLY_FITS = "no past reply fits"
 UNSURE = "unsure what this comment wants"  # the reply is tentative
 MAY_NOT_ANSWER = "the documents may not answer this"  # the reply is tentative

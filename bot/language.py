@@ -32,7 +32,8 @@ _OTHER = _words(
     "hacer amigo buenas tardes qué cuando donde porque todo hace nuevo le les du nous faire peux pourrais plaît "
     "plait sur tes mon ces cette aussi mais kannst bitte machen über zum zur mein dein euch hallo guten aber auf "
     "mir noch wieder faz um seu meu pode fazer legal aula puoi fare ciao il lo gli tuo mio anche lütfen hakkında "
-    "merhaba tolong buat dong kak tentang bana bhaiya ek aur hindi par wala kar raha "
+    "merhaba tolong buat dong kak tentang bana bhaiya ek aur hindi par wala kar raha nya tapi kok saya gak nggak bisa "
+    "sudah udah yang ini itu aku sama pake mau bang hain mera meri tum hum kaisa karna bahot yeh woh kuch acha "
 )
 
 # Of its 97 languages, those that comments come in; the rest only draws misspelt English to it.

@@ -103,11 +103,25 @@ ASPECTS = (
         True,
     ),
     _aspect(
-        "helpful|help|helped|helps|useful|valuable|value|practical|worked|learned|learning|learn",
+        "helpful|help|helped|helps|useful|valuable|value|practical|learned|learning|learn",
         r"help|useful|usefull|valuab|learn|tips|saved?|introduc|answered|insight|exam\b|class|thesis|project|"
-        r"work|teach|taught|tutorial|informati|playlist|code|finally|explain|expla|lifesaver|need",
+        r"work|teach|taught|tutorial|informati|playlist|code|finally (?!a\b|someone|some)\w+ (?:get|got|see|underst|ma[dk]e)|explain|expla|lifesaver|need",
         True,
         1.2,
+    ),
+    _aspect("worked", r"it worked|works\b|worked|came out|turned out|fixed|solved", True),
+    # Only of news is one glad to hear: what the viewer tells of themselves, or what the work did for them.
+    _aspect(
+        "to hear|to hear that|to know",
+        r"(?:i|i['’](?:ve|m|d)|my|we|our|me|us)\b|help|useful|learn|informati|insight|work(?:s|ed)\b|enjoy|loved?|liked|clear|eas[iy]|underst|awesome|amazing|as (?:usual|always)",
+        True,
+        0.0,
+    ),
+    # To praise an idea, there has to be one: "slow down a bit" is a request.
+    _aspect(
+        "idea|ideas",
+        r"ideas?\b|videos?\b|tutorial|series|episode|podcast|part (?:two|2|3|three|ii)|guide|stream|collab|cover|challenge|course|book\b|one (?:on|about|for|with)\b|(?:try|start|visit|invite|interview|compare|make)\b",
+        True,
     ),
     _aspect(
         "liked|like|enjoyed|enjoying|enjoy|enjoys|love|loved",
@@ -121,7 +135,7 @@ ASPECTS = (
     ),
     _aspect(
         "kind words|kind|kindness|so sweet|means (?:a lot|so much|the world)|made my \\w+|thing to (?:say|hear|read)",
-        r"you (?:explain|are (?!welcome)|deserve|make)|you['’]re|amazing|rare|genius|legend|incredible|wonderful|channel|your (?:videos|content|work)|inspir|respect|viral",
+        r"‹wish›|you (?:explain|are (?!welcome)|deserve|make)|you['’]re|deserves?|talent|amazing|rare|genius|legend|incredible|wonderful|channel|your (?:videos|content|work)|inspir|respect|viral",
         True,
         1.3,
     ),

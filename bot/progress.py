@@ -1,6 +1,8 @@
 """Progress of the long commands: a bar on stderr, where that is a terminal."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
     from bot.drafts import Draft
     from bot.reply import Progress as Batch
     from ingest.pipeline import Entry
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on stderr, where that is a terminal, that something takes a while."""
+    console = Console(stderr=True)
+    with console.status(f"{what}…") if console.is_terminal else nullcontext():
+        yield
 
 
 class _Bar:
@@ -57,9 +67,9 @@ class IngestProgress(_Bar, Progress):
         self._total = documents
         self._show("reading", 0, documents)
 
-    def embedding(self, done: int, chunks: int) -> None:
-        """Within a batch: a long document takes a while."""
-        self._show(f"embedding chunk {done} of {chunks}", self._done, self._total)
+    def embedding(self, source: str, share: float) -> None:
+        """Within a long document, which takes a while."""
+        self._show(f"embedding, {share:.0%}: {Path(source).name}", self._done, self._total)
 
     def finished(self, entry: "Entry") -> None:
         """One more is done."""

@@ -12,25 +12,25 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.answer_kinds import KINDS, holds, stems_of
 from bot.units import Unit, rendered, units
 from data.models import Passage
-from rag.lexical import terms
 
 SEARCHED = 4  # passages, the best
 EMBEDDED = 24  # of their pieces, in one call: those with the most of the question's words
 WINDOW = 3  # pieces of an answer at most
 # Weights of a piece's score: the cosine to the question, by itself and with its neighbours (NEIGHBOUR each); the share
-# of the question's terms it has (by how telling they are), by itself and with its heading, title and predecessor; the
-# kind of answer it holds (a year for "when"); its passage's score; the logarithm of its words. Began as a listwise
-# softmax regression on the questions of benchmarks/answers.py, then moved by hand on those and on the sample channel.
-COSINE, SMOOTHED, COVERAGE, IN_CONTEXT, KIND, PASSAGE, LENGTH = 2.0, 1.5, 2.5, 2.5, 0.6, 8.0, 0.3
-NAMED = 1.0  # added to a table's row whose name the question has: "Cold brew" of "Cold brew 80 g, 16 hours"
+# of the question's terms it has (by how telling they are), by itself and with its heading, title and predecessor; its
+# passage's score. With those of bot/answer_kinds.py, rounded from a listwise softmax regression on five sets of
+# questions, where they are flat: half or twice of any moves the best piece by a hundredth (benchmarks/README.md).
+COSINE, SMOOTHED, COVERAGE, IN_CONTEXT, PASSAGE = 2.0, 3.0, 3.2, 3.5, 6.0
+NAMED = 1.0  # to a row by the share of its name that the question has: "Cold brew" of "Cold brew 80 g, 16 hours"
 TERMS = 5  # the most telling ones that coverage is a share of: who tells a story first asks no less
 NEIGHBOUR = 0.5
 ASKED = 4.0  # times the cosine of the question asked to one in the document, above SAME_QUESTION: its answer follows it
 SAME_QUESTION = 0.6
 LEANING = 1.5  # taken off where a sentence leans on one that can't be quoted
-MARGIN = 1.7  # below the best score: what a further piece may lack; most answers are one or two sentences
+MARGIN = 2.2  # below the best score: what a further piece may lack; most answers are one or two sentences
 REDUNDANT = 0.92  # cosine of two pieces above which the second says nothing new
 
 _LEANS = re.compile(
@@ -41,27 +41,6 @@ _LEANS = re.compile(
     r"(?:while|although|though|since|because of|with|for|by|in|from|after|as|if|when|to do|like|despite) (?:this|that|these|those|it|they|them|such)\b)",
     re.IGNORECASE,
 )
-_NUMBER = r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|million|billion|half|twice|once|none|several|couple)\b"
-_KINDS = [
-    (re.compile(question, re.IGNORECASE), re.compile(answer))
-    for question, answer in (
-        (r"\b(?:when|what (?:year|date|day|month|time|century|decade)|which (?:year|century|decade))\b", r"\b(?:1\d{3}|20\d{2})\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)\b|\b\d{1,2}(?:st|nd|rd|th)\b|(?i:century|\b(?:before|after|during|until|since|every) \w)"),
-        (r"\bhow (?:many|much|long|far|often|old|tall|big|fast|large|high|deep|wide|hot|hard)\b|\b(?:what|which)\b.{0,20}\b(?:percent\w*|number|amount|share|proportion|ratio|size|temp\w*|age|price|cost|weight|speed|grams?|ppm)\b", rf"(?i:{_NUMBER})"),
-        (r"\bwh(?:o|om|ose)\b|\bwhat (?:person|company|team|actor|singer|author|player)\b", r"(?<=[a-z,;] )[A-Z][a-z]+|^[A-Z][a-z]+ [A-Z][a-z]+"),
-        (r"\bwhere\b|\b(?:what|which) (?:city|country|state|place|town|region|river|street)\b", r"\b(?:in|at|on|near|from|to|of|into|through|across) (?:the )?[A-Z]"),
-        (r"\bwhy\b|\bwhat (?:caused|causes|reason)\b|\bhow come\b", r"(?i:\b(?:because|due to|since|so that|in order to|reason|caused?|therefore|to (?:avoid|prevent|make|keep|ensure|allow))\b)"),
-        (r"\bhow (?:do|does|did|can|could|should|to|would|is|are)\b|\bwhat (?:should|do|can) i\b", r"(?i:\b(?:by|using|use|with|first|then|through|via|step|simply|need to|should|must|don['’]t)\b|^(?:[A-Z][a-z]+) (?:the|a|an|it|your|in|to|off|out)\b)"),
-        (r"\b(?:what (?:is|are|does)|what['’]s|define|meaning of|difference between)\b", r"(?i:\b(?:is|are|means|refers to|called|known as|defined as|consists?)\b)"),
-    )
-]  # fmt: skip
-
-# What documents abbreviate and people write out, or the other way round.
-_SAME = {"g": "gram", "gm": "gram", "kg": "kilo", "kilogram": "kilo", "sec": "second", "min": "minut", "hr": "hour"} | {
-    "temp": "temperatur", "pct": "percent", "approx": "about", "info": "inform", "max": "maximum", "yr": "year"
-}  # fmt: skip
-
-
-_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 class Embeds(Protocol):
@@ -91,14 +70,6 @@ class Quote:
     def text(self) -> str:
         """The quote as it reads in an answer."""
         return rendered(self.passage.text, self.unit)
-
-
-def lacks(question: str, quotes: Sequence[Quote]) -> int:
-    """How many of two things `quotes` lack: a figure or date where one is asked for, and the question's own figures."""
-    texts = " ".join(quote.text for quote in quotes)
-    wanted = [answer for asked, answer in _KINDS[:2] if asked.search(question)]
-    figures = set(_FIGURE.findall(question))
-    return (not all(answer.search(texts) for answer in wanted)) + (not figures <= set(_FIGURE.findall(texts)))
 
 
 @dataclass
@@ -138,38 +109,33 @@ def best_quotes(question: str, passages: Sequence[Passage], embedder: Embeds, mo
 
 def _pieces(passage: Passage) -> list[_Piece]:
     found: list[_Piece] = []
-    above = _stems(passage.title) | _stems(passage.heading)
+    above = stems_of(passage.title) | stems_of(passage.heading)
     for unit in units(passage.text):
         text = rendered(passage.text, unit)
         if unit.kind in ("item", "row"):  # says little by itself
             text = f"{unit.heading}: {text}" if unit.heading else text
         before = found[-1] if found else None
-        stems = _stems(text)
-        around = stems | above | _stems(unit.heading) | (before.stems if before else frozenset())
+        stems = stems_of(text)
+        around = stems | above | stems_of(unit.heading) | (before.stems if before else frozenset())
         found.append(_Piece(passage, unit, text, stems, around, before))
     return found
-
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(_SAME.get(stem, stem) for stem in terms(text))
 
 
 def _scored(question: str, pieces: list[_Piece], embedder: Embeds) -> tuple[list[Quote], NDArray[np.float32]]:
     """The quotable pieces with their scores, best first, and their vectors in that order."""
     spread = Counter(stem for piece in pieces for stem in piece.stems)
-    weights = {stem: math.log(1 + len(pieces) / (1 + spread[stem])) for stem in _stems(question)}
+    weights = {stem: math.log(1 + len(pieces) / (1 + spread[stem])) for stem in stems_of(question)}
     total = sum(sorted(weights.values())[-TERMS:]) or 1.0
-    kinds = [answer for asked, answer in _KINDS if asked.search(question)]
+    kinds = [kind for kind in KINDS if kind.asked.search(question)]
 
     def share(stems: frozenset[str]) -> float:
         return min(1.0, sum(weight for stem, weight in weights.items() if stem in stems) / total)
 
     wordy = []  # what can be told without embedding
     for piece in pieces:
-        kind = sum(bool(answer.search(piece.text)) for answer in kinds) / len(kinds) if kinds else 0.0
-        score = COVERAGE * share(piece.stems) + IN_CONTEXT * share(piece.around) + KIND * kind
-        score += PASSAGE * piece.passage.score + LENGTH * math.log(2 + piece.text.count(" "))
-        score += NAMED * (piece.unit.kind == "row" and _named(piece, weights))
+        score = COVERAGE * share(piece.stems) + IN_CONTEXT * share(piece.around) + PASSAGE * piece.passage.score
+        score += sum(kind.weight for kind in kinds if holds(kind, question, piece.text))
+        score += NAMED * _named(piece, weights)
         leans = _LEANS.match(piece.text) and not (piece.before and piece.before.unit.quotable)
         wordy.append(score - LEANING * bool(leans))
     kept = sorted(sorted(range(len(pieces)), key=lambda i: -wordy[i])[:EMBEDDED])
@@ -181,7 +147,7 @@ def _scored(question: str, pieces: list[_Piece], embedder: Embeds) -> tuple[list
     found = []
     for at, i in enumerate(kept):
         piece = pieces[i]
-        if not piece.unit.quotable:
+        if not piece.unit.quotable or piece.stems <= stems_of(piece.passage.title):  # a title answers nothing
             continue
         before = piece.before if piece.before and piece.before.text.endswith("?") else None
         same = of.get(id(before), 0.0)  # the document may ask the very question
@@ -193,9 +159,12 @@ def _scored(question: str, pieces: list[_Piece], embedder: Embeds) -> tuple[list
     return [quote for _, quote in found], vectors[[at for at, _ in found]]
 
 
-def _named(piece: _Piece, asked: Collection[str]) -> bool:
-    name = _stems(re.split(r"[:|\d–]", piece.passage.text[piece.unit.start : piece.unit.end])[0])
-    return bool(name) and all(stem in asked for stem in name)
+def _named(piece: _Piece, asked: Collection[str]) -> float:
+    """The share 0–1 of a row's name that is `asked` for."""
+    if piece.unit.kind != "row":
+        return 0.0
+    name = stems_of(re.split(r"[:=|\d–]", piece.passage.text[piece.unit.start : piece.unit.end])[0])
+    return sum(stem in asked for stem in name) / len(name) if name else 0.0
 
 
 def _smoothed(places: Sequence[tuple[int, int]], vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from filelock import FileLock, Timeout
 
-from bot.csvio import COMMENT_NAMES, encode, find_column, read_table, unguard
-from bot.drafts import Draft
+from bot.csvio import ADDED, encode, read_comments, unguard
+from bot.drafts import Draft, Status
+from bot.drafts_log import OutputRecord, draft_cells, other_manner
 from data.errors import BadInput
 
-ADDED = ("reply", "status", "intent", "flags", "sources", "responder", "adapter")
 RECENT = 10  # the latest replies that a new one is compared with, so that they vary
 SYNC = 50  # rows between two calls that put the file on the disk itself; a kill loses nothing in any case
 
@@ -40,15 +41,16 @@ def reply_to_csv(
     limit: int | None = None,
     overwrite: bool = False,
     progress: Callable[[Progress, Draft | None], None] = lambda progress, draft: None,
+    record: OutputRecord | None = None,
 ) -> Progress:
     """Draft a reply to every row of `comments` and write them to `output`, one row each, in order.
 
     `draft(comment, recent replies)` writes one draft; where it raises, its row gets the status "failed" and the rest is
     done all the same. `output` itself is the state: run again after a kill, it goes on behind the last whole row.
-    Raises BadInput where `comments` can't be used, or `output` is another file than such a run's.
+    `record` takes the drafts in for the page. Raises BadInput where `comments` can't be used, or `output` is another
+    file than such a run's, or was begun with another responder, persona or knowledge base.
     """
-    table = read_table(comments)
-    index = find_column(comments, table, COMMENT_NAMES, column, "--column")
+    table, index = read_comments(comments, column)
     rows = table.rows[:limit]
     header = encode([*table.columns, *ADDED])
     if output.resolve() == comments.resolve():
@@ -58,15 +60,25 @@ def reply_to_csv(
             raise BadInput(f"{output} is no file: give -o the name of a CSV file")
         output.parent.mkdir(parents=True, exist_ok=True)
         with _only_writer(output), open(output, "w+b" if overwrite or not output.exists() else "r+b") as file:
-            recent = _resume(file, output, header, rows)
-            state = Progress(len(rows), len(recent), len(recent))
-            state.counts.update(row[-6] for row in recent)
-            replies = [row[-7] for row in recent]
+            earlier, end = _whole_rows(file.read(), output, header, rows)
+            if other := {writer for _, writer in earlier if writer} - {responder}:
+                raise other_manner(output, f"--responder {other.pop()}")
+            begin = partial(record.begin, comments, output, table.columns, rows, index) if record else None
+            if begin and earlier:
+                begin(earlier)
+            _go_on_behind(file, header, end)
+            state = Progress(len(rows), len(earlier), len(earlier))
+            state.counts.update(draft.status for draft, _ in earlier)
+            replies = [draft.reply for draft, _ in earlier]
             progress(state, None)
-            for row in rows[state.done :]:
+            for number, row in enumerate(rows[state.done :], state.done):
                 result = _draft_safely(draft, row[index], tuple(r for r in replies[-RECENT:] if r))
-                file.write(encode([*row, *_cells(result, responder)]))
+                file.write(encode([*row, *draft_cells(result, responder)]))
                 file.flush()
+                if begin and not number:
+                    begin([])  # not before there is a draft: a run that is stopped at once leaves nothing on the page
+                if record:
+                    record.save(number, result, responder)
                 state.done += 1
                 state.counts[result.status] += 1
                 replies.append(result.reply)
@@ -88,25 +100,20 @@ def _draft_safely(draft: Callable[[str, tuple[str, ...]], Draft], comment: str, 
         return Draft("", "failed", "", (f"failed: {type(error).__name__}: {error}",))
 
 
-def _cells(draft: Draft, responder: str) -> list[str]:
-    sources = "; ".join(dict.fromkeys(str(source) for source in draft.sources))
-    return [draft.reply, draft.status, draft.intent, "; ".join(draft.flags), sources, responder, ""]
+def _whole_rows(
+    body: bytes, output: Path, header: bytes, rows: list[tuple[str, ...]]
+) -> tuple[list[tuple[Draft, str]], int]:
+    """The drafts with their responders in what an output holds so far, and where its last whole row ends (0: nowhere).
 
-
-def _resume(file: BinaryIO, output: Path, header: bytes, rows: list[tuple[str, ...]]) -> list[list[str]]:
-    """Cut a torn last row off and go to the end; returns the rows that are there, or writes the header."""
-    file.seek(0)
-    body = file.read()
+    Raises BadInput where it is no output for these `rows`.
+    """
     if not header.startswith(body[: len(header)]):
         raise BadInput(f"{output} exists and is not the output of this input: give -o another file, or --overwrite it")
     if len(body) < len(header):
-        file.seek(0)
-        file.truncate()
-        file.write(header)
-        return []
+        return [], 0
     end = len(header)
     records = list(csv.reader(io.StringIO(body[end:].decode("utf-8", "replace"), newline="")))
-    done: list[list[str]] = []
+    done: list[tuple[Draft, str]] = []
     for record in records:
         cells = [unguard(cell) for cell in record]
         written = encode(cells)
@@ -116,11 +123,24 @@ def _resume(file: BinaryIO, output: Path, header: bytes, rows: list[tuple[str, .
             break
         if len(done) >= len(rows) or encode(cells[: -len(ADDED)]) != encode(rows[len(done)]):
             raise BadInput(f"{output} has rows that are not this input's: give -o another file, or --overwrite it")
-        done.append(cells)
+        done.append(_as_drafted(cells[-len(ADDED) :]))
         end += len(written)
+    return done, end
+
+
+def _as_drafted(cells: list[str]) -> tuple[Draft, str]:
+    """A draft and its responder from the added columns; one with a status of a person's own is theirs."""
+    reply, status, intent, flags, _, responder, _ = cells
+    known = cast(Status, status) if status in ("drafted", "failed") else "needs_you"
+    return Draft(reply, known, intent, tuple(flag for flag in flags.split("; ") if flag)), responder
+
+
+def _go_on_behind(file: BinaryIO, header: bytes, end: int) -> None:
+    """Cut off what is behind `end`, a torn row; write the header where there is none."""
     file.seek(end)
     file.truncate()
-    return done
+    if not end:
+        file.write(header)
 
 
 @contextmanager

@@ -110,21 +110,21 @@ def show_answer(answer: "Answer") -> None:
     out.print(f"[dim]responder: {answer.responder}[/]", highlight=False)
 
 
-def show_drafts(path: Path) -> None:
-    """The drafts of an output file as a table."""
-    from bot.csvio import COMMENT_NAMES, find_column, read_table
+def show_drafts(path: Path, column: str | None) -> None:
+    """The drafts of an output file, whose comments are in `column`, as a table."""
+    from bot.csvio import read_comments, read_table
 
     table = read_table(path)
-    comment = find_column(path, table, COMMENT_NAMES, None, "--column")
+    _, comment = read_comments(path, column)  # the same index: in an output, the columns left out are the last
     at = {name: len(table.columns) - 7 + i for i, name in enumerate(("reply", "status", "intent", "flags", "sources"))}
     shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0), expand=True)
-    for title, ratio in (("comment", 3), ("", 0), ("draft, or why it is left to you", 5), ("sources", 3)):
+    for title, ratio in (("comment", 2), ("status", 0), ("draft, or why it is left to you, and sources", 4)):
         shown.add_column(title, ratio=ratio or None, no_wrap=not ratio)
     for row in table.rows:
         reason, said = _text(_clip(row[at["flags"]], 160)), _text(_clip(row[at["reply"]], 300))
-        what = "\n".join(part for part in (f"[yellow]{reason}[/]" if reason else "", said) if part)
-        sources = "\n".join(_text(source) for source in row[at["sources"]].split("; ")[:3])
-        shown.add_row(_text(_clip(row[comment], 120)), _styled(row[at["status"]]), what, f"[dim]{sources}[/]")
+        sources = [f"[dim]{_text(source)}[/]" for source in row[at["sources"]].split("; ")[:3] if source]
+        what = "\n".join(part for part in (f"[yellow]{reason}[/]" if reason else "", said, *sources) if part)
+        shown.add_row(_text(_clip(row[comment], 120)), _styled(row[at["status"]]), what)
     out.print(shown)
 
 

@@ -98,6 +98,8 @@ class Style:
         if not fitting:
             return []
         fitting = _vary(fitting, recent)
+        if not fitting:
+            return []
         best = max(fit for _, fit in fitting)
         return sorted({choice.text for choice, fit in fitting if fit >= best - CLOSE})
 
@@ -124,12 +126,22 @@ def _recombined(choices: Sequence[Choice]) -> list[Choice]:
             if text.lower().count("hear") < 2 and text not in texts:
                 texts.add(text)
                 made.append(Choice(text, choice.comment))
+        if re.match(r"thank|cheers", opening := match["opening"] or "", re.IGNORECASE):
+            bare = opening.rstrip(" ,!.") + "!"  # the thanks alone, for a wish or a heart
+            if bare not in texts:
+                texts.add(bare)
+                made.append(Choice(bare, choice.comment))
     return [*choices, *made]
 
 
 def _vary(fitting: list[tuple[Choice, float]], recent: Sequence[str]) -> list[tuple[Choice, float]]:
-    """Without what the latest drafts said; the longest unused ones where that leaves nothing."""
+    """Without what the latest drafts said; the longest unused ones where that leaves nothing.
+
+    Where there is but one, it isn't given to every comment.
+    """
     texts = {choice.text for choice, _ in fitting}
+    if len(texts) == 1 and any(draft.startswith(tuple(texts)) for draft in recent[-NEVER_AGAIN:]):
+        return []
     used = [next((t for t in sorted(texts, key=len, reverse=True) if draft.startswith(t)), "") for draft in recent]
     keep = min(NEVER_AGAIN, len(texts) - 1)
     barred = set(list(dict.fromkeys(t for t in reversed(used) if t))[:keep])
@@ -139,7 +151,7 @@ def _vary(fitting: list[tuple[Choice, float]], recent: Sequence[str]) -> list[tu
 def _fit(choice: Choice, comment: str, label: str) -> float | None:
     """How well a choice fits the comment; None where it speaks of what the comment doesn't have."""
     score = 0.0
-    comment = _WISHES.sub(" ", comment)
+    comment = _WISHES.sub(" ‹wish› ", _ELSEWHERE.sub(" ", comment))
     for aspect in ASPECTS:
         in_reply, in_comment = bool(aspect.reply.search(choice.text)), bool(aspect.comment.search(comment))
         if in_reply and not in_comment and aspect.needed:
@@ -147,6 +159,9 @@ def _fit(choice: Choice, comment: str, label: str) -> float | None:
         score += aspect.weight * (in_reply and in_comment)
     if label == "question":
         return score
+    if label != "joke" and _LAUGHS.search(choice.text) and not _LAUGHS.search(comment):
+        return None
+    score -= "‹wish›" in comment and bool(_ABOUT_WORK.search(choice.text))
     score -= 0.6 * abs(math.log((len(choice.text) + 20) / (_expected(comment) + 20)))
     if choice.comment:
         score -= 0.25 * abs(math.log((len(choice.comment) + 40) / (len(comment) + 40)))
@@ -157,8 +172,21 @@ def _fit(choice: Choice, comment: str, label: str) -> float | None:
 
 # A wish has words of praise in it ("good luck", "all the best"), and "Glad you liked it!" doesn't answer one.
 _WISHES = re.compile(
-    r"\b(?:good luck|(?:all|wish\w*(?: you)?) the (?:very )?best|best (?:wishes|of luck|energy|regards)|more power|"
-    r"happy (?:new year|birthday|holidays)|(?:greetings|love) from)\b",
+    r"\b(?:good luck(?: (?:with|on|for|in) (?:your|the) (?:\w+ ?){1,3})?"
+    r"|(?:all|wish\w*(?: (?:you|u))?) the (?:very )?best|best (?:wishes|of luck|energy|regards)|more power"
+    r"|happy (?:new year|birthday|holidays|easter|(?:\w+ )?anniversary)|merry (?:christmas|xmas)"
+    r"|(?:greetings|love|hello|hi) from|get well(?: soon)?|(?:safe|happy) travels|take care|thinking of you"
+    r"|congrat\w*(?: (?:on|to|for) (?:your |the |you )?[\w.]+(?: [\w.]+)?)?|(?:proud of|rooting for) (?:you|u)"
+    r"|(?:keep (?:it up|going|at it)|(?:big |huge |much |mad )?(?:respect|props|kudos)|hats off)"
+    r"(?: (?:for|to) \w+ing (?:\w+ ?){1,3})?)\b",
+    re.IGNORECASE,
+)
+_ABOUT_WORK = re.compile(r"\b(?:liked|enjoy\w*|helpful|helped|useful|clear|informative|hear)\b", re.IGNORECASE)
+_LAUGHS = re.compile("[😂🤣😆😹😅😜😝🤪💀🤑😏]|:D")
+# Words of liking that praise nothing, and thanks for what was done for the viewer.
+_ELSEWHERE = re.compile(
+    r"\b(?:would|['’]?d) (?:really |also )?(?:love|like) to\b|"
+    r"\bthank(?:s| you)(?: so much| a lot)? for (?:reply|answer|shar|do|mak|post)\w*(?: (?:to )?(?:me|my \w+|us))?",
     re.IGNORECASE,
 )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from data.sentences import sentences
 
-LONGEST = 60  # words that are still quoted
+LONGEST = 80  # words that are still quoted
 HEADING_WORDS, ROW_WORDS, RUN_IN_WORDS = 12, 24, 4
 SHORT_ITEM = 40  # words of a list item that is quoted whole, its question and its answer together
 
@@ -33,6 +33,9 @@ _DATE = re.compile(
 )
 _ROW = re.compile(r"\s\|\s|\t")
 _FIGURE = re.compile(r"\d+(?:[.,:–-]\d+)*")
+_SETTING = re.compile(
+    r"[A-Za-z][\w.-]*(?: [\w.-]+){0,2}\s*[:=]\s*(['\"]?)[\w.,/$€£%+-]+(?: [\w.-]+)?\1"
+)  # chunk_size = 256
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def units(text: str) -> list[Unit]:
         elif not _ENDED.search(line) and line[-1] not in ":,;":
             words = len(_WORD.findall(line))
             beside = [lines[at][1] for at in (nth - 1, nth + 1) if 0 <= at < len(lines)]
-            dense = words <= ROW_WORDS and _table_line(line, beside)
+            dense = bool(_SETTING.fullmatch(line)) or (words <= ROW_WORDS and _table_line(line, beside))
             if dense or words <= HEADING_WORDS:
                 heading = heading if dense else line.strip("*_# ")
                 kind = "row" if dense else "heading"
@@ -91,7 +94,8 @@ def rendered(text: str, unit: Unit) -> str:
     if unit.kind == "row" and _ROW.search(quote):
         cells, names = _cells(quote), _cells(unit.header)
         if len(cells) == len(names):
-            cells = [cells[0], *(f"{name} {cell}".strip() for name, cell in zip(names[1:], cells[1:], strict=True))]
+            first = cells[0] if re.search("[A-Za-z]{2}", cells[0]) else f"{names[0]} {cells[0]}".strip()  # "Day 10"
+            cells = [first, *(f"{name} {cell}".strip() for name, cell in zip(names[1:], cells[1:], strict=True))]
         quote = f"{cells[0]}: " + ", ".join(cell for cell in cells[1:] if cell)
     return quote if unit.kind == "sentence" or _ENDED.search(quote) or quote.endswith("?") else quote + "."
 
@@ -101,7 +105,7 @@ def usable(sentence: str) -> bool:
     words = _WORD.findall(sentence)
     if not 4 <= len(words) <= LONGEST or not _ENDED.search(sentence):
         return False
-    return _clean(sentence) and _prose(sentence) >= 0.75
+    return _clean(sentence) and _prose(sentence) >= 0.6
 
 
 def usable_item(item: str) -> bool:

@@ -14,10 +14,10 @@ import numpy as np
 from data.errors import ShawGPTError, WorkFolderError
 from data.store import Store, Vectors
 
-# Chroma's defaults (16, 100, 100) lose neighbours as a collection grows: benchmarks/results/retrieval.md has the
-# agreement with exact search at these.
-HNSW = {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": 200}
-BATCH = 2000  # chunks a call; Chroma refuses more than about 5,400
+# Chroma's defaults (16, 100, 100) lose neighbours as a collection grows, most where chunks are much alike:
+# benchmarks/results/search.md has the agreement with exact search at these and others.
+HNSW = {"space": "cosine", "max_neighbors": 64, "ef_construction": 800, "ef_search": 2000}
+BATCH = 500  # chunks a call: Chroma takes some 14 kB of memory a chunk for the time of it
 NEARLY_FULL = 32 * 2**20  # bytes free: Chroma preallocates its files, and fails before nothing is left
 SAMPLE = 32  # chunks whose own vector must find them at every start
 
@@ -27,8 +27,10 @@ class Index:
 
     Chroma embedded is not safe for two processes, nor sure to survive a kill while it writes. So a process that doesn't
     hold the work folder's lock (`writable=False`) searches the record's vectors exactly instead, and a mark on disk
-    (`unclean`) lies there while Chroma is opened or written: a start that finds it builds the index again. Where that
-    can't be done (a full disk), questions are answered from the record's vectors too, and changes raise an error.
+    (`unclean`) lies there while Chroma is opened or written: a start that finds it builds the index again. So does one
+    that finds other files than the last run left (its `seal`), as Chroma's native code can crash on bytes that it did
+    not write. Where that can't be done (a full disk), questions are answered from the record's vectors too, and changes
+    raise an error.
     """
 
     def __init__(self, store: Store, folder: Path, writable: bool) -> None:
@@ -37,6 +39,7 @@ class Index:
         self.folder = folder
         self.writable = writable
         self._mark = folder.with_name(folder.name + ".unclean")
+        self._seal = folder.with_name(folder.name + ".seal")
         self._client: Any = None
         self._collections: dict[str, Any] = {}
         self._opening = threading.RLock()  # the page asks from several threads
@@ -87,6 +90,7 @@ class Index:
         with self._explained(), self._marked():
             self._close()
             self._forget_failed_client()
+            self._seal.unlink(missing_ok=True)
             if self.folder.is_dir():
                 shutil.rmtree(self.folder)
             else:
@@ -99,8 +103,12 @@ class Index:
         return {kb: self.store.count(kb) for kb in self.store.knowledge_bases()}
 
     def close(self) -> None:
-        """Let go of Chroma's files."""
+        """Let go of Chroma's files, and note how they are left."""
+        opened = self._client is not None
         self._close()
+        if opened and not self._failed and not self._mark.exists():
+            with suppress(OSError):  # without the note the next start trusts the files, as after a kill
+                self._seal.write_text(self._files())
 
     # -- inner
 
@@ -109,9 +117,12 @@ class Index:
             return self._checked_collection(kb)
 
     def _checked_collection(self, kb: str) -> Any:
-        if self._mark.exists() and not self._checked:
-            self.repairs.append("the last run ended while it wrote the vector index: built again from the record")
-            self.rebuild()
+        if not self._checked:
+            with self._explained():
+                problem = self._distrusted()
+            if problem:
+                self.repairs.append(f"{problem}: built again from the record")
+                self.rebuild()
         if kb in self._checked:
             return self._get_collection(kb)
         with self._explained(), self._marked():
@@ -122,10 +133,26 @@ class Index:
         self._checked.add(kb)
         return self._get_collection(kb)
 
+    def _distrusted(self) -> str:
+        """Why Chroma must not be opened on the files that are there; empty where it may be."""
+        if self._mark.exists():
+            return "the last run ended while it wrote the vector index"
+        with suppress(FileNotFoundError):
+            if self._seal.read_text() != self._files():
+                return "the vector index was changed from outside, or copied"
+        return ""
+
+    def _files(self) -> str:
+        """Chroma's files with their sizes and times: other bytes have another time, and a hash would read them all."""
+        stats = [(path, path.stat()) for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        return "".join(f"{path.relative_to(self.folder)}\t{is_.st_size}\t{is_.st_mtime_ns}\n" for path, is_ in stats)
+
     def _compare(self, kb: str) -> str:
         """Bring the collection in step with the record; returns what is wrong where only a rebuild helps."""
         try:
             collection = self._get_collection(kb)
+            if any(collection.configuration_json["hnsw"].get(setting) != value for setting, value in HNSW.items()):
+                return "the vector index was made with other settings"
             recorded = self.store.ids(kb)
             indexed = set(collection.get(include=[])["ids"])
             missing = [i for i in recorded if i not in indexed]
@@ -163,6 +190,7 @@ class Index:
             import chromadb
             from chromadb.config import Settings
 
+            self._seal.unlink(missing_ok=True)  # from here on they change
             self._client = chromadb.PersistentClient(str(self.folder), Settings(anonymized_telemetry=False))
         if kb not in self._collections:
             # The vectors are already made, so no embedding function: Chroma's own would try to download one.

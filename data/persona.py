@@ -1,9 +1,8 @@
 """Personas: who replies. YAML files, checked; a user's own shadow the shipped ones."""
 
 import re
-import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from data.errors import BadInput, NotFound
+from data.intents import shipped_examples
 
 INTENTS = (
     "thanks",
@@ -38,12 +38,13 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 
 
 @cache
-def _shipped_lists(field: str) -> dict[str, list[str]]:
+def shipped_replies() -> dict[str, list[str]]:
+    """The neutral replies of the shipped persona by intent."""
     import yaml
 
     text = (files("data") / "personas" / f"{SHIPPED}.yaml").read_text(encoding="utf-8")
-    lists: dict[str, list[str]] = yaml.safe_load(text)[field]
-    return lists
+    replies: dict[str, list[str]] = yaml.safe_load(text)["replies"]
+    return replies
 
 
 class Persona(BaseModel):
@@ -57,10 +58,17 @@ class Persona(BaseModel):
     scope: str = Field(default="", max_length=2000)  # what it answers about; empty for whatever its documents hold
     knowledge_base: Line = "default"
     responder: Line = "extractive"
-    replies: dict[str, list[Line]] = Field(default_factory=lambda: _shipped_lists("replies"))
+    replies: dict[str, list[Line]] = Field(default_factory=shipped_replies)
     """Neutral replies by intent, for when style memory has none that fits. For "question": openings of an answer."""
-    intents: dict[str, list[Line]] = Field(default_factory=lambda: _shipped_lists("intents"))
-    """Example comments by intent: a new comment's intent is that of the nearest ones."""
+    intents: dict[str, list[Line]] = Field(default_factory=dict)
+    """Example comments of this channel by intent, added to the shipped ones."""
+
+    @property
+    def examples(self) -> dict[str, list[str]]:
+        """The example comments by intent, shipped and own; where both have the same comment, the own intent holds."""
+        own = {comment for comments in self.intents.values() for comment in comments}
+        shipped = {label: [c for c in comments if c not in own] for label, comments in shipped_examples().items()}
+        return {label: [*shipped.get(label, []), *self.intents.get(label, [])] for label in INTENTS}
 
     @field_validator("signature")
     @classmethod
@@ -82,11 +90,11 @@ def load_persona(name: str, home: Path | None = None) -> Persona:
 
     Raises BadInput for a name that is no name or a file that is no persona, NotFound (naming the known) otherwise.
     """
-    slug = _slug(name)
+    wanted = slug(name)
     known = _paths(home)
-    if slug not in known:
+    if wanted not in known:
         raise NotFound(f"no persona {name!r}; there are: {', '.join(sorted(known))}")
-    return _read(known[slug])
+    return _read(known[wanted])
 
 
 def list_personas(home: Path | None = None) -> dict[str, Persona | str]:
@@ -102,7 +110,7 @@ def list_personas(home: Path | None = None) -> dict[str, Persona | str]:
 
 def save_persona(persona: Persona, home: Path) -> Path:
     """Write `persona` to `<home>/personas`, and say where. Raises BadInput where one of that name is there already."""
-    path = home / "personas" / f"{_slug(persona.name)}.yaml"
+    path = home / "personas" / f"{slug(persona.name)}.yaml"
     if path.stem in _paths(None):
         raise BadInput(f"{path.stem!r} is the name of a shipped persona: choose another")
     if path.exists():
@@ -113,7 +121,7 @@ def save_persona(persona: Persona, home: Path) -> Path:
 
 
 def to_yaml(persona: Persona) -> str:
-    """The persona as a file a person edits: fields in their order, long text in blocks."""
+    """The persona as a file a person edits: fields in their order, each with what it is for, long text in blocks."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -123,21 +131,30 @@ def to_yaml(persona: Persona) -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
 
     Dumper.add_representer(str, string)
-    return str(yaml.dump(persona.model_dump(), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110))
+    parts = []
+    for field, value in persona.model_dump().items():
+        text = yaml.dump({field: value}, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
+        parts.append("".join(f"# {line}\n" for line in _WHAT_FOR.get(field, ())) + text)
+    return "".join(parts)
 
 
-def persona_from_replies(name: str, pairs: Iterable[tuple[str, str]]) -> Persona:
-    """A persona from what a creator's own past replies show: signature, lengths, openings, emoji.
-
-    `pairs` are (comment, reply). Raises BadInput where no reply has any text.
-    """
-    _slug(name)
-    replies = [reply.strip() for _, reply in pairs if reply and reply.strip()]
-    if not replies:
-        raise BadInput("no replies to learn from: the file has no row with both a comment and a reply")
-    signature = find_signature(replies)
-    bodies = [body for reply in replies if (body := without_signature(reply, signature))] or replies
-    return Persona(name=name, instructions=_describe(name, bodies), signature=signature)
+# What a person who edits a persona's file is told about its fields.
+_WHAT_FOR = {
+    "instructions": ("How a language model is told to write. The extractive responder doesn't read it.",),
+    "signature": ("Ends each reply, once. Leave it empty for none.",),
+    "scope": ("What the persona answers about, in a sentence; empty for whatever the documents hold.",),
+    "knowledge_base": ("Where answers come from: the --into of `shawgpt ingest`.",),
+    "replies": (
+        "Neutral replies, for when there are no past replies or none of them fits: put them in your own words.",
+        'For "question" they are openings: the answer from the documents follows.',
+    ),
+    "intents": (
+        "Comments of your own channel by intent, where one is told wrong. They are added to the shipped examples. Five",
+        'of a kind make a difference; write them as viewers do: {business: ["are your commissions open"]}',
+        f"The intents: {', '.join(INTENTS[:7])},",
+        f"{', '.join(INTENTS[7:])}",
+    ),
+}
 
 
 def find_signature(replies: Sequence[str]) -> str:
@@ -178,40 +195,8 @@ def _plain(ending: str) -> str:
     return re.sub(rf"^[{_DASH}]+\s*", "-", ending).rstrip(" .!").lower()
 
 
-def _describe(name: str, bodies: Sequence[str]) -> str:
-    """Instructions in words from the figures of `bodies`."""
-    lengths = sorted(len(body.split()) for body in bodies)
-    median, long = int(statistics.median(lengths)), lengths[min(len(lengths) - 1, int(0.9 * len(lengths)))]
-    openings = Counter(o for body in bodies if (o := _opening(body)))
-    common = [opening for opening, count in openings.most_common(5) if count >= 2]
-    emoji = sum(bool(EMOJI.search(body)) for body in bodies) / len(bodies)
-    emoticons = Counter(match for body in bodies for match in EMOTICON.findall(body))
-    lines = [
-        f"You draft replies to comments for {name}, in {name}'s own manner. {name} reads and approves each one.",
-        f"Replies are short: {median} words is typical, {long} are many. Only a question earns more than that.",
-    ]
-    if common:
-        lines.append("They often open with " + ", ".join(f'"{opening}"' for opening in common) + ".")
-    if emoji < 0.05:
-        lines.append("They have no emoji.")
-    else:
-        lines.append(f"About {round(100 * emoji)} in 100 have an emoji; leave it out where the comment is serious.")
-    if emoticons and emoticons.total() >= 0.05 * len(bodies):
-        lines.append(f'A "{emoticons.most_common(1)[0][0]}" ends a friendly line now and then.')
-    lines.append("State only what the given passages say. Where they don't answer a question, say so plainly.")
-    return "\n".join(lines)
-
-
-def _opening(body: str) -> str:
-    """The first words up to a mark, without a name: "Hey Ana, thanks for…" and "Hey Tom!" both open with "Hey"."""
-    match = re.match(r"[A-Za-z’']+(?: [a-z’']+){0,2}", body)
-    return match[0] if match and match[0].split()[0].lower() not in _NO_OPENING else ""
-
-
-_NO_OPENING = frozenset({"i", "i'd", "i'm", "i’m", "it", "it's", "it’s", "you", "my", "the", "that", "in", "if", "a"})
-
-
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """The file name, without its ending, of a persona of this name. Raises BadInput for what is no name."""
     if not _NAME.fullmatch(name):
         raise BadInput(f"{name[:80]!r} can't name a persona: use letters, digits, spaces, - and _ (64 at most)")
     return name.strip().lower().replace(" ", "-")

@@ -3,9 +3,8 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from data.database import Database
 from data.errors import BadInput, NotFound
 from data.models import Chunk, Document
+from data.staging import StagedChunk, Staging, delete_document, fts
 
 Vectors = NDArray[np.float32]
 
@@ -102,7 +102,9 @@ class Store:
     def replace_vectors(self, kb: str, embedder: str, vectors: dict[str, Vectors]) -> None:
         """Set every chunk's vector of `kb` at once, with the name of the embedder that made them."""
         with self.database.write() as db:
-            db.executemany("UPDATE chunks SET vector = ? WHERE id = ?", [(_blob(v), i) for i, v in vectors.items()])
+            db.executemany(
+                "UPDATE chunks SET vector = ? WHERE id = ?", [(vector_bytes(v), i) for i, v in vectors.items()]
+            )
             db.execute(
                 "UPDATE knowledge_bases SET embedder = ?, revision = revision + 1 WHERE name = ?", (embedder, kb)
             )
@@ -118,61 +120,50 @@ class Store:
         )
         return row["digest"] if row else None
 
-    def absent(self, ids: Iterable[str]) -> set[str]:
-        """Those of the chunk `ids` that the record doesn't have."""
-        wanted = list(ids)
-        found = {row["id"] for row in self._in("SELECT id FROM chunks WHERE id IN ({})", wanted)}
-        return set(wanted) - found
+    def known_vectors(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """The vectors of those of the chunk `ids` that the record has, as it keeps them (float32, little-endian)."""
+        return {row["id"]: row["vector"] for row in self._in("SELECT id, vector FROM chunks WHERE id IN ({})", ids)}
 
     def put_document(
         self, kb: str, document: Document, digest: str, chunks: Sequence[Chunk], vectors: dict[str, Vectors]
     ) -> tuple[list[str], list[str]]:
         """Add `document`, or replace the version that is there, in one transaction.
 
-        `vectors` holds the vector of each chunk that `absent` named; the others keep theirs.
+        `vectors` holds the vector of each chunk by id; a chunk that the record has may be left out and keeps its own.
         Returns the ids of the chunks that came and of those that went, for the index.
         """
-        ids = chunk_ids(kb, document.source, chunks)
+        known = self.known_vectors([i for i in chunk_ids(kb, document.source, chunks) if i not in vectors])
+        staging = Staging(self.database)
+        staging.add([
+            StagedChunk(0, position, i, chunk, vector_bytes(vectors[i]) if i in vectors else known[i])
+            for position, (i, chunk) in enumerate(identified(kb, document.source, chunks))
+        ])  # fmt: skip
+        ((came, went),) = self.put_staged(kb, staging, [(document, digest)])
+        return came, went
+
+    def put_staged(
+        self, kb: str, staging: Staging, documents: Sequence[tuple[Document, str]]
+    ) -> list[tuple[list[str], list[str]]]:
+        """Add or replace `documents` (each with its digest) in one transaction, with the chunks staged by their number.
+
+        Returns for each the ids of the chunks that came and of those that went, for the index.
+        """
         with self.database.write() as db:
-            kb_key = self._kb(kb)
-            old = self._chunk_rows(db, kb_key, document.source)
-            kept = {row["id"]: row["vector"] for row in old}
-            self._delete_document(db, kb, kb_key, document.source, old)
-            cursor = db.execute(
-                "INSERT INTO documents (kb, source, digest, kind, title, author, date, pages, page_labels, ingested_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    kb_key, document.source, digest, document.kind, document.title, document.author, document.date,
-                    len(document.page_starts), json.dumps(document.page_labels),
-                    datetime.now(UTC).isoformat("T", "seconds"),
-                ),
-            )  # fmt: skip
-            for position, (chunk_id, chunk) in enumerate(zip(ids, chunks, strict=True)):
-                blob = _blob(vectors[chunk_id]) if chunk_id in vectors else kept[chunk_id]
-                row = db.execute(
-                    "INSERT INTO chunks (id, document, position, text, heading, page_start, page_end, page_breaks,"
-                    " tokens, embedded_text, vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        chunk_id, cursor.lastrowid, position, chunk.text, chunk.heading, chunk.page_start,
-                        chunk.page_end, json.dumps(chunk.page_breaks), chunk.tokens, chunk.embedded_text, blob,
-                    ),
-                )  # fmt: skip
-                db.execute(
-                    f"INSERT INTO {self._fts(kb)} (rowid, embedded_text) VALUES (?, ?)",
-                    (row.lastrowid, chunk.embedded_text),
-                )
-        new = set(ids)
-        return [i for i in ids if i not in kept], [i for i in kept if i not in new]
+            key = self._kb(kb)
+            changes = [staging.replace(db, key, number, *document) for number, document in enumerate(documents)]
+        staging.clear()
+        return changes
 
     def forget(self, kb: str, source: str) -> list[str]:
         """Remove `source` with everything made from it; returns the ids of its chunks. Raises NotFound."""
         with self.database.write() as db:
             kb_key = self._kb(kb)
-            if self.digest(kb, source) is None:
+            document = self._one("SELECT id FROM documents WHERE kb = ? AND source = ?", kb_key, source)
+            if document is None:
                 raise NotFound(f"{source} is not in knowledge base {kb!r}: `shawgpt sources` lists what is")
-            old = self._chunk_rows(db, kb_key, source)
-            self._delete_document(db, kb, kb_key, source, old)
-        return [row["id"] for row in old]
+            ids = [row["id"] for row in self._all("SELECT id FROM chunks WHERE document = ?", document["id"])]
+            delete_document(db, kb_key, document["id"])
+        return ids
 
     def sources(self, kb: str) -> list[Source]:
         """The documents of `kb`, by source. Raises NotFound for an unknown knowledge base."""
@@ -267,27 +258,7 @@ class Store:
         return int(row["id"])
 
     def _fts(self, kb: str) -> str:
-        # A full-text table for each knowledge base: BM25's statistics are then those of its own documents.
-        return f"fts_{self._kb(kb)}"
-
-    def _chunk_rows(self, db: sqlite3.Connection, kb_key: int, source: str) -> list[sqlite3.Row]:
-        return db.execute(
-            "SELECT c.key, c.id, c.embedded_text, c.vector FROM chunks c JOIN documents d ON d.id = c.document"
-            " WHERE d.kb = ? AND d.source = ?",
-            (kb_key, source),
-        ).fetchall()
-
-    def _delete_document(
-        self, db: sqlite3.Connection, kb: str, kb_key: int, source: str, rows: Iterable[sqlite3.Row]
-    ) -> None:
-        fts = self._fts(kb)
-        for row in rows:  # an external-content FTS table must be told the old text to take it out
-            db.execute(
-                f"INSERT INTO {fts} ({fts}, rowid, embedded_text) VALUES ('delete', ?, ?)",
-                (row["key"], row["embedded_text"]),
-            )
-        db.execute("DELETE FROM documents WHERE kb = ? AND source = ?", (kb_key, source))
-        db.execute("UPDATE knowledge_bases SET revision = revision + 1 WHERE id = ?", (kb_key,))
+        return fts(self._kb(kb))
 
     def _all(self, sql: str, *values: object) -> list[sqlite3.Row]:
         return self.database.read(sql, *values)
@@ -303,19 +274,24 @@ class Store:
         return rows
 
 
-def chunk_ids(kb: str, source: str, chunks: Sequence[Chunk]) -> list[str]:
-    """An id for each chunk, from its knowledge base, source and content alone; repeated content is numbered."""
-    seen: dict[str, int] = {}
-    ids = []
+def identified(kb: str, source: str, chunks: Iterable[Chunk]) -> Iterator[tuple[str, Chunk]]:
+    """Each chunk after its id, from its knowledge base, source and content alone; repeated content is numbered."""
+    seen: dict[bytes, int] = {}  # by hash: the texts themselves would be the whole document
     for chunk in chunks:
-        nth = seen[chunk.embedded_text] = seen.get(chunk.embedded_text, 0) + 1
+        content = hashlib.sha256(chunk.embedded_text.encode("utf-8", "surrogatepass")).digest()
+        nth = seen[content] = seen.get(content, 0) + 1
         # The page is left out: a page put in at the front moves every later chunk, and changes no vector.
         parts = (kb, source, chunk.embedded_text, str(nth))
-        ids.append(hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32])
-    return ids
+        yield hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32], chunk
 
 
-def _blob(vector: Vectors) -> bytes:
+def chunk_ids(kb: str, source: str, chunks: Iterable[Chunk]) -> list[str]:
+    """The ids of the chunks of a document."""
+    return [i for i, _ in identified(kb, source, chunks)]
+
+
+def vector_bytes(vector: Vectors) -> bytes:
+    """A vector as the record keeps it."""
     return np.ascontiguousarray(vector, dtype="<f4").tobytes()
 
 

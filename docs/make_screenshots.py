@@ -24,12 +24,16 @@ QUESTIONS = ("How long should espresso rest after roasting?", "Which laptop do y
 
 
 def prepare(folder: Path) -> None:
-    """A work folder with the sample documents and past replies."""
+    """A work folder with the sample documents, past replies and drafts."""
     shutil.copytree(SAMPLE / "posts", folder / "posts")
     shutil.copytree(SAMPLE / "pdfs", folder / "pdfs")
     (folder / ".shawgpt/personas").mkdir(parents=True)
     shutil.copy(SAMPLE / "nell.yaml", folder / ".shawgpt/personas")
-    for command in (["ingest", "posts", "pdfs"], ["import", "replies", str(SAMPLE / "past_replies.csv")]):
+    for command in (
+        ["ingest", "posts", "pdfs"],
+        ["import", "replies", str(SAMPLE / "past_replies.csv")],
+        ["reply", str(SAMPLE / "comments.csv"), "-o", "replies.csv", "--persona", "nell"],
+    ):
         subprocess.run([*SHAWGPT, *command], cwd=folder, check=True, env=environment())
 
 
@@ -47,12 +51,8 @@ def walk(page: Page, take: "Take") -> None:
         page.get_by_text("Responder: extractive").nth(QUESTIONS.index(question)).wait_for()
     take("ask")
     page.get_by_role("tab", name="Replies").click()
-    with page.expect_file_chooser() as chooser:
-        page.get_by_text("Click to Upload").locator("visible=true").first.click()
-    chooser.value.set_files(str(SAMPLE / "comments.csv"))
-    page.get_by_text("comments.csv").first.wait_for()
-    page.get_by_role("button", name="Draft replies").click()
-    page.get_by_text("40 of 40 done").wait_for(timeout=60_000)
+    page.get_by_text("40 of 40 done").wait_for()
+    page.locator(".sg-card").nth(39).wait_for(state="attached")
     take("replies")
     page.get_by_role("tab", name="Documents").click()
     page.get_by_text("9 documents").wait_for()

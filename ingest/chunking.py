@@ -1,6 +1,7 @@
 """Documents into chunks that fit the embedding model's window: by headings, paragraphs, sentences."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from data.models import Chunk, Document
@@ -13,6 +14,8 @@ _PREFIX = 32  # tokens of title and headings at most
 _SECTION, _PARAGRAPH, _LINE, _SENTENCE, _INSIDE = 0.0, 0.08, 0.14, 0.2, 0.6
 _CROSSED = 0.25  # what it costs to hold a heading below the top in the middle of a chunk
 _SMALL = 0.6  # extra cost of a chunk under 30 tokens
+_STRETCH = 20_000  # characters whose sentences are found and counted at a time
+_RUN = 2_000  # sentences that are packed at a time: some 200 chunks, more only in tables
 
 
 @dataclass(frozen=True)
@@ -27,32 +30,31 @@ class _Atom:
 
 
 def split(document: Document, count_tokens: Counter, max_tokens: int) -> list[Chunk]:
-    """The chunks of `document` in order; every non-space character lies in exactly one.
+    """The chunks of `document`, all at once: see `cut`."""
+    return list(cut(document, count_tokens, max_tokens))
+
+
+def cut(document: Document, count_tokens: Counter, max_tokens: int) -> Iterator[Chunk]:
+    """The chunks of `document` in order, as they are made; every non-space character lies in exactly one.
 
     `count_tokens` gives the embedding model's tokens of texts, its special tokens included. The `embedded_text` of
     every chunk has at most `max_tokens` of them. Chunks never cross headings of the document's top level.
     """
-    text = document.text
     prefixes = Prefixes(document, count_tokens, min(_PREFIX, max_tokens // 4))
     window = max_tokens - SPECIAL - prefixes.longest
-    atoms = _atoms(document, count_tokens, window)
-    pieces: list[tuple[int, int, str]] = []  # start, end, heading path
-    for group in _groups(atoms, document):
-        for first, last in _pack(group, window):
-            path = prefixes.path(group[first].section, group[last - 1].section)
-            pieces.append((group[first].start, group[last - 1].end, path))
-    return _finish(pieces, text, document, prefixes, count_tokens, max_tokens)
+    for group in _groups(_atoms(document, count_tokens, window), document):
+        pieces = [  # start, end, heading path
+            (group[first].start, group[last - 1].end, prefixes.path(group[first].section, group[last - 1].section))
+            for first, last in _pack(group, window)
+        ]
+        yield from _finish(pieces, document, prefixes, count_tokens, max_tokens)
 
 
 def _finish(
-    pieces: list[tuple[int, int, str]],
-    text: str,
-    document: Document,
-    prefixes: Prefixes,
-    count_tokens: Counter,
-    max_tokens: int,
+    pieces: list[tuple[int, int, str]], document: Document, prefixes: Prefixes, count_tokens: Counter, max_tokens: int
 ) -> list[Chunk]:
     """Chunks from pieces; any whose real count exceeds the window is halved until it fits."""
+    text = document.text
     chunks: dict[int, Chunk] = {}
     while pieces:
         embedded = [prefixes.of(path) + text[start:end] for start, end, path in pieces]
@@ -63,9 +65,10 @@ def _finish(
                 middle = _middle(text, start, end)
                 again += [(a, b, path) for a, b in (_trim(text, start, middle), _trim(text, middle, end)) if a < b]
             else:
-                pages = _pages(document, start, end)
-                breaks = tuple(at - start for at in document.page_starts if start < at < end)
-                chunks[start] = Chunk(text[start:end], path, *pages, tokens, whole, breaks)
+                starts = document.page_starts
+                inner = starts[bisect_right(starts, start) : bisect_left(starts, end)]
+                breaks = tuple(at - start for at in inner)
+                chunks[start] = Chunk(text[start:end], path, *_pages(document, start, end), tokens, whole, breaks)
         pieces = again
     return [chunks[start] for start in sorted(chunks)]
 
@@ -77,33 +80,42 @@ def _pages(document: Document, start: int, end: int) -> tuple[int | None, int | 
     return max(1, bisect_right(starts, start)), max(1, bisect_right(starts, end - 1))
 
 
-def _atoms(document: Document, count_tokens: Counter, window: int) -> list[_Atom]:
-    """The document as sentences with their token counts; all are counted in one call."""
+def _atoms(document: Document, count_tokens: Counter, window: int) -> Iterator[_Atom]:
+    """The document as sentences with their token counts; those of a stretch are counted in one call."""
     text = document.text
     cuts = [heading.offset for heading in document.headings]
-    spans = _cut_at(sentences(text), cuts, text)
-    counts = [count - SPECIAL for count in count_tokens([text[start:end] for start, end in spans])]
-    atoms: list[_Atom] = []
     previous = 0
-    for (start, end), tokens in zip(spans, counts, strict=True):
-        section = bisect_right(cuts, start) - 1
-        gap = text[previous:start]
-        if atoms and section != atoms[-1].section:
-            before = _SECTION
-        elif gap.count("\n") > 1:
-            before = _PARAGRAPH
-        else:
-            before = _LINE if "\n" in gap else _SENTENCE
-        previous = end
-        if tokens <= window:
-            atoms.append(_Atom(start, end, tokens, before, section))
-            continue
-        parts = _long(text, start, end, window)
-        sizes = count_tokens([text[a:b] for a, b in parts])
-        for (a, b), size in zip(parts, sizes, strict=True):
-            atoms.append(_Atom(a, b, max(1, size - SPECIAL), before, section))
-            before = _INSIDE
-    return atoms
+    last_section: int | None = None
+    for spans in _stretches(text):
+        spans = _cut_at(spans, cuts, text)
+        counts = [count - SPECIAL for count in count_tokens([text[start:end] for start, end in spans])]
+        for (start, end), tokens in zip(spans, counts, strict=True):
+            section = bisect_right(cuts, start) - 1
+            gap = text[previous:start]
+            if last_section is not None and section != last_section:
+                before = _SECTION
+            elif gap.count("\n") > 1:
+                before = _PARAGRAPH
+            else:
+                before = _LINE if "\n" in gap else _SENTENCE
+            previous, last_section = end, section
+            if tokens <= window:
+                yield _Atom(start, end, tokens, before, section)
+                continue
+            parts = _long(text, start, end, window)
+            sizes = count_tokens([text[a:b] for a, b in parts])
+            for (a, b), size in zip(parts, sizes, strict=True):
+                yield _Atom(a, b, max(1, size - SPECIAL), before, section)
+                before = _INSIDE
+
+
+def _stretches(text: str) -> Iterator[list[tuple[int, int]]]:
+    """The spans of the sentences of `text`, a stretch of whole lines at a time."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start + _STRETCH) + 1 or len(text)  # no sentence goes beyond a line's end
+        yield [(start + a, start + b) for a, b in sentences(text[start:end])]
+        start = end
 
 
 def _cut_at(spans: list[tuple[int, int]], cuts: list[int], text: str) -> list[tuple[int, int]]:
@@ -142,20 +154,25 @@ def _long(text: str, start: int, end: int, window: int) -> list[tuple[int, int]]
     return [(a, b) for a, b in spans if a < b]
 
 
-def _groups(atoms: list[_Atom], document: Document) -> list[list[_Atom]]:
-    """Atoms by top-level section: the highest heading level of which there is more than one, or the highest."""
+def _groups(atoms: Iterable[_Atom], document: Document) -> Iterator[list[_Atom]]:
+    """Atoms by top-level section: the highest heading level of which there is more than one, or the highest.
+
+    A section longer than `_RUN` atoms comes in several groups, so that no document is too long for the memory.
+    """
     levels = [heading.level for heading in document.headings]
     repeated = [level for level in set(levels) if levels.count(level) > 1]
     top = min(repeated or levels, default=0)
-    groups: list[list[_Atom]] = []
+    group: list[_Atom] = []
     section = -1
     for atom in atoms:
         opened = range(section + 1, atom.section + 1)
-        if not groups or any(levels[index] <= top for index in opened):
-            groups.append([])
-        groups[-1].append(atom)
+        if group and (len(group) >= _RUN or any(levels[index] <= top for index in opened)):
+            yield group
+            group = []
+        group.append(atom)
         section = atom.section
-    return groups
+    if group:
+        yield group
 
 
 def _pack(atoms: list[_Atom], window: int) -> list[tuple[int, int]]:

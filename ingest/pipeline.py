@@ -1,14 +1,15 @@
 """Ingest: read what has changed, cut it into chunks, embed the new ones, and commit document by document."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from data.errors import Empty, Rejected
 from data.index import Index
 from data.models import Chunk, Document
-from data.store import Store, Vectors, chunk_ids
-from ingest.chunking import split
+from data.staging import StagedChunk, Staging
+from data.store import Store, Vectors, identified, vector_bytes
+from ingest.chunking import cut
 from ingest.discover import Found, Item
 from ingest.reading import Raw, Reader, load
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ingest.fetch import Fetcher
 
 READING = "1"  # part of every digest: raise it when reading or chunking changes, and documents are read anew
-FLUSH = 128  # chunks embedded in one call: enough to keep every core busy, little enough to bound memory
+FLUSH = 128  # chunks embedded in one call, and documents or chunks in a commit: keeps cores busy, bounds memory
 
 Outcome = Literal["added", "updated", "unchanged", "empty", "rejected"]
 
@@ -67,8 +68,8 @@ class Progress:
     def found(self, documents: int) -> None:
         """So many documents will be looked at."""
 
-    def embedding(self, done: int, chunks: int) -> None:
-        """Of the `chunks` new ones of the present batch, `done` have their vectors."""
+    def embedding(self, source: str, share: float) -> None:
+        """Of a long document, this share (0–1) has its vectors."""
 
     def finished(self, entry: Entry) -> None:
         """One document is done: what `entry` says is in the record."""
@@ -97,23 +98,33 @@ def ingest(
         report.entries.append(entry)
         progress.finished(entry)
 
-    batch = _Batch(store, index, embedder, kb, done, progress.embedding)
+    batch = _Batch(store, index, embedder, kb, done, progress)
     with Reader(password) as reader:
         for raw, outcome in reader.read(_changed(store, found.items, kb, fetcher, done)):
             if isinstance(outcome, Rejected):
                 done(_refused(store, kb, raw.source, outcome))
-                continue
-            chunks = split(outcome, embedder.count_tokens, embedder.max_tokens)
-            if not chunks:
+            elif not batch.add(outcome, _digest(raw), cut(outcome, embedder.count_tokens, embedder.max_tokens)):
                 done(_refused(store, kb, raw.source, Empty("no text")))
-                continue
-            batch.add(outcome, _digest(raw), chunks)
         batch.flush()
     return report
 
 
+@dataclass
+class _Pending:
+    """A document whose chunks are being staged."""
+
+    document: Document
+    digest: str
+    chunks: int = 0
+    embedded: int = 0
+
+
 class _Batch:
-    """Documents that wait for their chunks to be embedded together."""
+    """Documents that wait to be committed together: small ones are many, a long one is alone.
+
+    Chunks are embedded and put aside (`Staging`) in slices, so memory doesn't grow with a document's length; the record
+    sees a document when the last of its chunks has its vector.
+    """
 
     def __init__(
         self,
@@ -122,42 +133,55 @@ class _Batch:
         embedder: Embedder,
         kb: str,
         done: Callable[[Entry], None],
-        embedding: Callable[[int, int], None],
+        progress: Progress,
     ) -> None:
-        self.store, self.index, self.embedder, self.kb = store, index, embedder, kb
-        self.done, self.embedding = done, embedding
-        self._documents: list[tuple[Document, str, list[Chunk], list[str]]] = []
-        self._new: dict[str, str] = {}  # chunk id → text to embed
+        self._store, self._index, self._embedder, self._kb = store, index, embedder, kb
+        self._done, self._progress = done, progress
+        self._staging = Staging(store.database)
+        self._documents: list[_Pending] = []
+        self._waiting: list[tuple[_Pending, StagedChunk]] = []  # chunks still without a vector, of one slice
 
-    def add(self, document: Document, digest: str, chunks: list[Chunk]) -> None:
-        ids = chunk_ids(self.kb, document.source, chunks)
-        absent = self.store.absent(ids)
-        self._new |= {i: chunk.embedded_text for i, chunk in zip(ids, chunks, strict=True) if i in absent}
-        self._documents.append((document, digest, chunks, ids))
-        if max(len(self._new), len(self._documents)) >= FLUSH:
+    def add(self, document: Document, digest: str, chunks: Iterable[Chunk]) -> bool:
+        """Take a document in; False where it has no chunks."""
+        pending, number = _Pending(document, digest), len(self._documents)
+        read = 0  # characters
+        for chunk_id, chunk in identified(self._kb, document.source, chunks):
+            self._waiting.append((pending, StagedChunk(number, pending.chunks, chunk_id, chunk, b"")))
+            pending.chunks += 1
+            read += len(chunk.text)
+            if len(self._waiting) >= FLUSH:
+                self._embed()
+                self._progress.embedding(document.source, read / len(document.text))
+        if not pending.chunks:
+            return False
+        self._documents.append(pending)
+        if max(len(self._documents), sum(each.chunks for each in self._documents)) >= FLUSH:
             self.flush()
+        return True
 
     def flush(self) -> None:
-        if not self._documents:
-            return
-        texts = list(self._new.values())
-        made = self.embedder.encode(texts, lambda done: self.embedding(done, len(texts)))
-        vectors = dict(zip(self._new, made, strict=True))
-        entries, added, removed = [], [], []
-        with self.store.database.write():  # one commit for the batch: on small files the disk would set the pace
-            for document, digest, chunks, ids in self._documents:
-                outcome: Outcome = "updated" if self.store.digest(self.kb, document.source) else "added"
-                came, went = self.store.put_document(self.kb, document, digest, chunks, vectors)
-                added += came
-                removed += went
-                pages = len(document.page_starts)
-                new = sum(i in vectors for i in ids)
-                entries.append(Entry(document.source, outcome, len(chunks), new, pages))
-        self.index.update(self.kb, added, removed)
-        self._documents.clear()
-        self._new.clear()
-        for entry in entries:
-            self.done(entry)
+        """Commit what waits: one commit for the batch, since on small files the disk would set the pace."""
+        self._embed()
+        documents = [(each.document, each.digest) for each in self._documents]
+        known = [self._store.digest(self._kb, document.source) is not None for document, _ in documents]
+        changes = self._store.put_staged(self._kb, self._staging, documents)
+        added, removed = ([i for change in changes for i in change[side]] for side in (0, 1))
+        if documents:
+            self._index.update(self._kb, added, removed)
+        done, self._documents = self._documents, []
+        for each, was_known in zip(done, known, strict=True):
+            source, pages = each.document.source, len(each.document.page_starts)
+            self._done(Entry(source, "updated" if was_known else "added", each.chunks, each.embedded, pages))
+
+    def _embed(self) -> None:
+        vectors = self._store.known_vectors([staged.id for _, staged in self._waiting])
+        new = [(pending, staged) for pending, staged in self._waiting if staged.id not in vectors]
+        made = self._embedder.encode([staged.chunk.embedded_text for _, staged in new])
+        for (pending, staged), vector in zip(new, made, strict=True):
+            vectors[staged.id] = vector_bytes(vector)
+            pending.embedded += 1
+        self._staging.add([replace(staged, vector=vectors[staged.id]) for _, staged in self._waiting])
+        self._waiting.clear()
 
 
 def _changed(

@@ -5,6 +5,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+from data.encoding import guess_encoding
 from data.errors import Empty, Rejected
 from data.models import Document
 from ingest.clean import join_pages
@@ -49,7 +50,7 @@ def read_bytes(content: Path | bytes, most: int) -> bytes:
 
 
 def decode(content: Path | bytes, charset: str = "") -> str:
-    """Text from bytes: by byte order mark, as UTF-8, as the server said, else by its statistics."""
+    """Text from bytes: by byte order mark, as UTF-8, as the server said, else as its letters tell."""
     data = read_bytes(content, _MOST_BYTES)
     for mark, name in _BOMS:
         if data.startswith(mark):
@@ -69,13 +70,7 @@ def decode(content: Path | bytes, charset: str = "") -> str:
     damaged = data.decode("utf-8", "replace")
     if damaged.count("\ufffd") < 0.2 * sum(map(len, _BEYOND_ASCII.findall(damaged))):
         return damaged  # UTF-8 with a few broken bytes
-    from charset_normalizer import from_bytes
-
-    guess = from_bytes(data[:100_000]).best()
-    name = guess.encoding if guess else "cp1252"
-    if name in {"latin_1", "iso8859_1", "ascii"}:
-        name = "cp1252"
-    return data.decode(name, "replace")
+    return data.decode(guess_encoding(data), "replace")
 
 
 def is_wrapped(text: str) -> bool:

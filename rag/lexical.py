@@ -4,10 +4,12 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 MAX_TERMS = 32  # a question has about ten; a page pasted as a query would make FTS5 score every chunk for hundreds
-WINDOW = 25  # words: about one sentence; the same ranks within 0.003 from 15 to 40 (benchmarks/results/retrieval.md)
+WINDOW = 25  # words: about one sentence
+NEXT = 2  # words: how near neighbours of the question stand in a text that means the same, "capital of France"
 
 # Words that say nothing of the topic. Without them full-text search is faster and ranks better:
 # nDCG@10 +0.004 to +0.012.
@@ -44,17 +46,31 @@ def match_any(typed: Sequence[str]) -> str:
 
 
 def coverage(weights: Mapping[str, float], text: str) -> float:
-    """How much of a query's weight `text` holds, 0–1: the mean of the share found anywhere and within WINDOW words.
+    """How much of a query's weight `text` holds, 0–1: the mean of what it holds anywhere, within WINDOW words, and as
+    neighbours.
 
-    `weights` gives each stem its inverse document frequency. How often a term occurs doesn't count: in chunks of 200
-    tokens BM25's term frequency and length only added noise. Words that stand close together do count.
+    `weights` gives each stem its inverse document frequency, in the order of the query. How often a term occurs doesn't
+    count: in chunks of 200 tokens BM25's term frequency and length only added noise. Words that stand together do.
     """
     total = sum(weights.values())
     if not total:
         return 0.0
     hits = [(at, stem) for at, word in enumerate(words(text)) if (stem := _stem(word)) in weights]
-    anywhere = sum(weights[stem] for stem in {stem for _, stem in hits})
-    return (anywhere + _best_window(weights, hits)) / (2 * total)
+    anywhere = sum(weights[stem] for stem in {stem for _, stem in hits}) / total
+    neighbours = _neighbours(weights, hits) if len(weights) > 1 else anywhere
+    return (anywhere + _best_window(weights, hits) / total + neighbours) / 3
+
+
+def _neighbours(weights: Mapping[str, float], hits: Sequence[tuple[int, str]]) -> float:
+    """The share 0–1, by weight, of the query's pairs of successive stems that stand within NEXT words, in any order."""
+    near = {
+        frozenset((stem, other))
+        for nth, (at, stem) in enumerate(hits)
+        for then, other in hits[nth + 1 : nth + 1 + NEXT]
+        if then - at <= NEXT
+    }
+    pairs = {frozenset(pair): sum(weights[stem] for stem in pair) for pair in pairwise(weights)}
+    return sum(weight for pair, weight in pairs.items() if pair in near) / sum(pairs.values())
 
 
 def _best_window(weights: Mapping[str, float], hits: Sequence[tuple[int, str]]) -> float:

@@ -142,6 +142,57 @@ def test_what_cannot_be_done_is_one_line_that_says_what_to_do_and_changes_nothin
     assert not (used / "out.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["reply"], "missing argument 'COMMENTS' (see `shawgpt reply --help`)"),
+        (["reply", "two.csv"], "missing option '-o' / '--output' (see `shawgpt reply --help`)"),
+        (["reply", "two.csv", "--nope"], "no such option: --nope"),
+        (["search", "x", "-k", "0"], "(see `shawgpt search --help`)"),
+        (["persona", "nwe"], "no such command 'nwe'"),
+        (["rply"], "Did you mean 'reply'?"),
+        (["ask", "a", "b"], "(see `shawgpt ask --help`)"),
+    ],
+)
+def test_wrong_usage_is_one_line_that_says_where_the_help_is(used, args, expected):
+    run = command_in(used)(*args, code=2)
+    assert expected in one_line(run)
+    assert run.stdout == ""
+
+
+def test_nothing_asked_for_is_answered_with_the_help(used):
+    run = command_in(used)(code=2)
+    assert "Usage: shawgpt" in run.stdout
+    assert run.stderr == ""
+
+
+def test_reply_in_another_manner_on_one_output_is_refused_in_one_line(shawgpt, write):
+    write("home/personas/nell.yaml", "name: Nell\ninstructions: Answer kindly.\n")
+    comments = write("in.csv", "remark,n\nThank you so much for this!,1\nWhat a lovely loaf this is!,2\n")
+    shown = shawgpt("reply", comments, "-o", "out.csv", "--column", "remark", "--limit", "1", "--table").stdout
+    assert "Thank you so much" in shown
+    refused = one_line(shawgpt("reply", comments, "-o", "out.csv", "--persona", "nell", code=2))
+    assert "begun with --persona shawgpt: go on with that, give -o another file, or --overwrite it" in refused
+    assert "2 rows" in shawgpt("reply", comments, "-o", "out.csv").stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="terminals")
+def test_terminal_is_told_that_an_answer_takes_a_while(used):
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "SHAWGPT_HOME": str(used / "home"), "TERM": "xterm"}
+    process = subprocess.Popen([*SHAWGPT, "ask", "bread"], stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    os.close(theirs)
+    said = b""
+    try:
+        while piece := os.read(ours, 4096):
+            said += piece
+    except OSError:  # how Linux tells that the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    assert "Looking it up…" in said.decode()
+
+
 def test_what_could_not_be_read_is_named_on_stderr_where_stdout_is_for_a_program(shawgpt, write):
     write("docs/good.txt", "Bread rests overnight before it is baked in the oven.")
     write("docs/empty.md", "")

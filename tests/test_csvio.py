@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.csvio import COMMENT_NAMES, encode, find_column, guard, read_table, unguard
+from bot.csvio import COMMENT_NAMES, encode, find_column, guard, read_comments, read_table, unguard
 from data.errors import BadInput
 
 
@@ -127,3 +127,12 @@ def test_more_cells_than_the_header_is_named_with_its_record(tmp_path):
 def test_file_that_is_no_csv_is_an_error(tmp_path, body):
     with pytest.raises(BadInput):
         table_of(tmp_path, body)
+
+
+def test_columns_of_earlier_drafts_are_no_part_of_the_comments(tmp_path):
+    path = tmp_path / "in.csv"
+    path.write_text("id,reply,status,intent,flags,sources,responder,adapter,Comment\n7,r,s,i,f,o,p,a,Nice one\n")
+    table, index = read_comments(path, None)
+    assert table.columns == ("id", "Comment")
+    assert table.rows == [("7", "Nice one")]
+    assert index == 1

@@ -8,7 +8,7 @@ import pytest
 from bot.drafts import Draft, Request
 from bot.extractive import ExtractiveResponder, answer_question, question_of
 from bot.intent import IntentClassifier
-from bot.quoting import best_quotes, lacks
+from bot.quoting import best_quotes
 from bot.units import usable
 from data.models import Passage
 from data.persona import load_persona
@@ -29,7 +29,7 @@ def passage(rank: int, text: str, source: str, page: int | None = None, score: f
 
 @pytest.fixture(scope="module")
 def classifier(embedder):
-    return IntentClassifier(embedder, load_persona("shawgpt").intents)
+    return IntentClassifier(embedder, load_persona("shawgpt").examples)
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_an_answer_prints_as_the_command_line_promises(embedder, found):
     assert set(printed["sentences"][0]["support"][0]) == {"source", "page", "quote"}
     nothing = answer_question("Who?", SearchResult("Who?", (), 0.0), embedder)
     assert (nothing.status, nothing.text) == ("abstained", "")
-    assert nothing.reason
+    assert "no documents yet" in nothing.reason
 
 
 def test_the_question_keeps_what_the_viewer_tells_and_drops_the_thanks():
@@ -181,6 +181,12 @@ TABLE = (
 )
 
 
+def test_a_table_row_that_begins_with_a_number_says_of_what(embedder):
+    text = "How long to rest\nDay | Filter | Espresso\n7 | 7.5 points | 6.0 points\n10 | 8.0 points | 8.3 points"
+    quotes = best_quotes("How many points does espresso get on day 10?", [passage(1, text, "rest.md")], embedder)
+    assert quotes[0].text == "Day 10: Filter 8.0 points, Espresso 8.3 points."
+
+
 @pytest.mark.parametrize(
     ("question", "text"),
     [
@@ -200,12 +206,39 @@ def test_one_sentence_answers_where_one_does(embedder, found):
     assert len(answer.sentences) <= 2
 
 
-def test_an_answer_without_the_figure_that_was_asked_for_is_less_likely(embedder):
-    found = [passage(1, "Bakers hold fairs in summer.", "a.md")]
-    quotes = best_quotes("How many fairs do bakers hold?", found, embedder)
-    assert lacks("How many fairs do bakers hold?", quotes) == 1
-    assert lacks("What do bakers hold in 1999?", quotes) == 1
-    assert lacks("What do bakers hold?", quotes) == 0
+FAIRS = (
+    "Bakers' fairs\nThe fairs of the bakers are much loved in many towns. "
+    "Some 27 fairs were held last summer, as the bakers count. The first baker to hold a fair was old Ernst Vogel. "
+    "The bakers began to hold their fairs in March 1951. They hold the fairs because flour keeps badly."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("How many fairs do bakers hold?", "27 fairs"),
+        ("Who held the first fair?", "Ernst Vogel"),
+        ("When did the bakers begin to hold fairs?", "March 1951"),
+        ("Why do the bakers hold fairs?", "because flour keeps badly"),
+    ],
+)
+def test_the_sentence_with_the_kind_of_answer_that_is_asked_for_is_quoted(embedder, question, said):
+    quotes = best_quotes(question, [passage(1, FAIRS, "a.md")], embedder)
+    assert said in " ".join(quote.text for quote in quotes[:2])
+
+
+def test_a_documents_own_title_is_no_answer(embedder):
+    text = "How I learn to bake bread. Today more people bake. The first step to learn it is to weigh the flour."
+    quotes = best_quotes("How do I learn to bake bread?", [passage(1, text, "How I learn to bake bread")], embedder)
+    assert "How I learn to bake bread." not in [quote.text for quote in quotes]
+
+
+def test_a_setting_in_code_answers(embedder):
+    text = (
+        "We split the texts first.\nSettings.chunk_size = 256\nSettings.overlap = 25\nThen they are stored in an index."
+    )
+    quotes = best_quotes("What chunk size is set?", [passage(1, text, "rag.md")], embedder)
+    assert "Settings.chunk_size = 256." in [quote.text for quote in quotes]
 
 
 def test_the_answer_to_the_documents_own_question_is_the_answer_to_the_same_question(embedder):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.extractive import UNSURE_BELOW
-from bot.intent import GRAVE, IntentClassifier
+from bot.intent import FRIENDLY, GRAVE, IntentClassifier
 from data.hidden import find_hidden, show_hidden, strip_hidden, tag_text
 from data.persona import load_persona
 
@@ -15,7 +15,7 @@ WRITTEN = Path(__file__).with_name("intent_comments.csv")
 
 @pytest.fixture(scope="module")
 def classifier(embedder):
-    return IntentClassifier(embedder, load_persona("shawgpt").intents)
+    return IntentClassifier(embedder, load_persona("shawgpt").examples)
 
 
 def test_most_of_a_hundred_written_comments_are_told_right(classifier):
@@ -23,7 +23,7 @@ def test_most_of_a_hundred_written_comments_are_told_right(classifier):
         rows = list(csv.DictReader(file))
     right = sum(classifier.label(row["comment"]) == row["intent"] for row in rows)
     assert len(rows) >= 100
-    assert right / len(rows) >= 0.8  # the figure itself is in benchmarks/results/intent.md
+    assert right / len(rows) >= 0.85  # the figure itself is in benchmarks/results/intent.md
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,48 @@ def test_what_is_grave_is_never_taken_for_thanks(classifier, comment):
     assert classifier.label(comment) in GRAVE
 
 
-def test_praise_with_a_sting_is_not_sure(classifier):
-    assert classifier.classify("audio is a bit low but great content").score < UNSURE_BELOW
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "audio is a bit low but great content",
+        'Ah yes, the "quick" fix that takes a whole weekend',
+        "Great video if you enjoy being lied to",
+        "Who taught you to hold a brush lol",
+        "Thanks for ruining the ending in the thumbnail",
+        "Wow, he can read a label. Give the man a Nobel prize.",
+        "Nice editing 🙄",
+        "so you finally bought a microphone, congrats",
+        "everything is so hard lately, thanks for the distraction I guess",
+        "love the channel, we sell kettles and have a budget for a feature",
+        "My nan loved this one. We buried her on Friday.",
+    ],
+)
+def test_mockery_grief_and_offers_get_no_sure_friendly_reply(classifier, comment):
+    intent = classifier.classify(comment)
+    assert intent.label not in FRIENDLY or intent.score < UNSURE_BELOW
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "Great video",
+        "nice one!",
+        "Thank you so much, this helped my whole class",
+        "My husband had two plates, thank you",
+        "no filler, no ads, just good teaching",
+        "Happy birthday and all the best",
+        "This was so relaxing",
+        "best explanation of eigenvalues on the internet",
+    ],
+)
+def test_plain_praise_is_sure(classifier, comment):
+    intent = classifier.classify(comment)
+    assert intent.label == "thanks"
+    assert intent.score >= UNSURE_BELOW
 
 
 def test_examples_of_ones_own_change_what_is_told(embedder):
-    ours = dict(load_persona("shawgpt").intents)
+    ours = dict(load_persona("shawgpt").examples)
     ours["business"] = [*ours["business"], "Do you still take commissions for portraits?", "Commission prices please"]
     assert IntentClassifier(embedder, ours).label("are your commissions open, portrait of a dog") == "business"
 

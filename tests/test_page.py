@@ -15,18 +15,22 @@ from types import SimpleNamespace
 import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from pypdf import PdfReader, PdfWriter
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate
 
 from bot.assistant import Assistant
 from bot.drafts import Draft
-from bot.drafts_log import DraftLog
+from bot.drafts_log import DraftLog, OutputRecord
 from bot.page import serve
+from bot.page.adding import _table, _told
+from bot.page.app import _short
 from bot.page.ask import _can_be_asked
-from bot.page.citations import text_html
-from bot.page.documents import _told
-from bot.page.replies import split_comments
+from bot.page.markup import text_html
+from bot.page.passage import passage_html
+from bot.page.replies import comments_from, split_comments
 from bot.page.uploads import Uploads, safe_name
+from bot.reply import reply_to_csv
 from data.database import Database
 from data.embedding import Embedder
 from data.errors import BadInput
@@ -39,6 +43,7 @@ QUIET = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `make browser` installs it")
+expect.set_options(timeout=20_000)  # milliseconds: the first question waits for the models
 browser_test = [pytest.mark.browser, needs_browser]
 
 BAD = "window.hacked=1"
@@ -61,6 +66,11 @@ In the copper kettle, water boils at ninety-six degrees.
 ![p](http://outside.example/c.png) <script>{BAD}</script>
 
 Tea is poured into the blue mug after exactly four minutes of waiting.
+
+| Kettle | Boils at | Weight |
+| --- | --- | --- |
+| enamel <img src=x onerror={BAD}> | ninety-nine degrees | one kilogram |
+| tin | ninety-one degrees | half a kilogram |
 """
 
 
@@ -96,7 +106,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iter
         assistant.ingest([str(folder / "guide.pdf"), str(folder / "kettles.md")], "default")
         assistant.import_replies(folder / "past.csv")
     process, url = _server(folder / "home")
-    yield SimpleNamespace(url=url, home=folder / "home")
+    yield SimpleNamespace(url=url, home=folder / "home", pdf=folder / "guide.pdf")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
 
@@ -152,7 +162,7 @@ def _draft(page: Page, comments: str, count: int) -> None:
     _tab(page, "Replies")
     page.locator("#pasted textarea").fill(comments)
     page.get_by_role("button", name="Draft replies").click()
-    expect(page.locator(".sg-card")).to_have_count(count, timeout=20_000)
+    expect(page.locator(".sg-card")).to_have_count(count)
     expect(page.locator("#stop")).to_be_hidden()
 
 
@@ -235,6 +245,112 @@ class TestInTheBrowser:
         expect(page.locator(f".sg-card:nth-child({done + 1})")).to_be_attached()
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_role("button", name="Continue")).to_be_visible()
+
+    def test_drafting_goes_on_while_the_page_is_loaded_anew_and_two_browsers_follow_it(
+        self, context: BrowserContext, served: SimpleNamespace
+    ) -> None:
+        page = _open(context, served)
+        _tab(page, "Replies")
+        page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(120)))
+        page.get_by_role("button", name="Draft replies").click()
+        expect(page.locator(".sg-card").first).to_be_visible()
+        page.reload()
+        page.wait_for_load_state()
+        second = _open(context, served)  # of the same browser: it has the same batch open
+        for one in (page, second):
+            _tab(one, "Replies")
+            expect(one.locator("#progress")).to_contain_text("120 of 120 done", timeout=60_000)
+            expect(one.locator("#stop")).to_be_hidden()
+            expect(one.locator("#resume")).to_be_hidden()
+            expect(one.locator(".sg-card")).to_have_count(120)
+        rows = [card.get_attribute("data-row") for card in second.locator(".sg-card").all()]
+        assert sorted(map(int, filter(None, rows))) == list(range(120))
+
+    def test_another_batch_can_be_opened_while_one_is_drafted(self, page: Page) -> None:
+        _draft(page, "The first batch, thank you!", 1)
+        page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(80)))
+        page.get_by_role("button", name="Draft replies").click()
+        expect(page.locator("#progress")).to_contain_text("of 80 done")
+        page.locator("#earlier input").click()
+        page.get_by_role("option").nth(1).click()
+        expect(page.locator(".sg-card blockquote")).to_have_text("The first batch, thank you!")
+        expect(page.locator("#stop")).to_be_hidden()
+        page.locator("#earlier input").click()
+        page.get_by_role("option").nth(0).click()
+        expect(page.locator("#progress")).to_contain_text("80 of 80 done", timeout=60_000)
+        expect(page.locator(".sg-card")).to_have_count(80)
+
+    def test_drafts_of_the_command_line_open_by_themselves_once(
+        self, browser: Browser, served: SimpleNamespace, tmp_path: Path
+    ) -> None:
+        text = 'who,Comment\nann,"<b onclick=x>Lovely</b>, thanks!"\n"=1+1",Great video thanks a lot\n'
+        (tmp_path / "from the shell.csv").write_text(f"\ufeff{text}".replace(",", ";"), encoding="utf-8")
+        log = DraftLog(Database(WorkFolder(served.home).database))
+        reply_to_csv(
+            tmp_path / "from the shell.csv", tmp_path / "out.csv",
+            lambda comment, _: Draft(f"re {comment}", "drafted", "thanks"), "extractive",
+            record=OutputRecord(log, "shawgpt", "default"),
+        )  # fmt: skip
+        fresh = browser.new_context()
+        page = _open(fresh, served)
+        _tab(page, "Replies")
+        expect(page.locator("#progress")).to_contain_text("from the shell.csv 2 of 2 done")
+        expect(page.locator(".sg-card blockquote").first).to_have_text("<b onclick=x>Lovely</b>; thanks!")
+        page.get_by_label("Reply to comment 2", exact=True).fill("my own")
+        expect(page.locator(".sg-card[data-row='1'] .sg-saved")).to_have_text("Saved")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download CSV").click()
+        rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8"))))
+        assert [(row["who"], row["reply"]) for row in rows][1] == ("'=1+1", "my own")
+        _draft(page, "Something of my own, thank you!", 1)
+        page.reload()
+        _tab(page, "Replies")
+        expect(page.locator(".sg-card blockquote")).to_have_text("Something of my own, thank you!")
+        fresh.close()
+        with log.database.write() as db:  # no other test begins with an open batch
+            db.execute("DELETE FROM drafts")
+
+    def test_an_encrypted_pdf_waits_for_its_password_which_is_kept_nowhere(
+        self, page: Page, served: SimpleNamespace, tmp_path: Path
+    ) -> None:
+        writer = PdfWriter(clone_from=PdfReader(served.pdf))
+        writer.encrypt("open-sesame", algorithm="AES-256")
+        writer.write(tmp_path / "secret.pdf")
+        _tab(page, "Documents")
+        expect(page.locator("#password")).to_be_hidden()
+        page.locator("#files input[type=file]").set_input_files(
+            [
+                {"name": "plain.md", "mimeType": "text/markdown", "buffer": b"# Plain\n\nA plain note about filters."},
+                {"name": "secret.pdf", "mimeType": "", "buffer": (tmp_path / "secret.pdf").read_bytes()},
+            ]
+        )
+        expect(page.locator("#files")).to_contain_text("secret")
+        page.get_by_role("button", name="Add documents").click()
+        locked = page.locator(".sg-outcomes li", has_text="secret.pdf")
+        expect(locked).to_contain_text("type its password")
+        expect(page.locator("#files")).to_contain_text("secret")
+        expect(page.locator("#files")).not_to_contain_text("plain")
+        for password, said in (("wrong", "doesn't open it"), ("open-sesame", "3 pages")):
+            page.locator("#password input").fill(password)
+            assert page.locator("#password input").get_attribute("type") == "password"
+            page.get_by_role("button", name="Add documents").click()
+            expect(locked).to_contain_text(said)
+        expect(page.locator("#password")).to_be_hidden()
+        for name in ("secret.pdf", "plain.md"):
+            document = page.locator(".sg-document", has_text=name)
+            document.get_by_role("button", name="Forget").click()
+            document.get_by_role("button", name="Yes, forget").click()
+            expect(document).to_have_count(0)
+        kept = (path for path in served.home.rglob("*") if path.is_file())
+        assert not any(b"open-sesame" in path.read_bytes() for path in kept)
+
+    def test_table_rows_of_a_passage_are_shown_as_a_table(self, page: Page) -> None:
+        _ask(page, "At how many degrees does water boil in the tin kettle?")
+        page.locator(".sg-chip").first.click()
+        panel = page.locator(".sg-panel:popover-open")
+        expect(panel.locator("td", has_text="ninety-one degrees")).to_be_visible()
+        assert "|" not in panel.locator(".sg-passage").inner_text()
+        assert page.evaluate("window.hacked") is None
 
     def test_a_document_is_uploaded_listed_and_forgotten(self, page: Page, served: SimpleNamespace) -> None:
         _tab(page, "Documents")
@@ -434,7 +550,53 @@ def test_examples_are_questions_that_can_be_understood_away_from_their_place():
         assert not _can_be_asked(heading)
 
 
-def test_page_names_no_option_that_it_lacks_for_an_encrypted_file():
-    told = _told(Entry("/x/secret.pdf", "rejected", reason="encrypted: give --password"))
-    assert "shawgpt ingest --password" in told
-    assert not told.endswith("give --password")
+def test_what_became_of_a_web_address_is_told_by_the_whole_address():
+    told = _table([Entry("http://a.example/x?<b>", "rejected", reason="refused"), Entry("/home/u/y.pdf", "added")])
+    assert ">http://a.example/x?&lt;b&gt;</span>" in told
+    assert ">y.pdf</span>" in told
+
+
+@pytest.mark.parametrize("reason", ["encrypted: give --password", "encrypted, and it doesn't open: check --password"])
+def test_page_names_no_option_that_it_lacks_for_an_encrypted_file(reason):
+    told = _told(Entry("/x/secret.pdf", "rejected", reason=reason))
+    assert "type its password in the form" in told
+    assert "--password" not in told
+
+
+def test_cells_of_a_passages_table_are_escaped_and_marked():
+    html = passage_html("Before\n\n| a | <b> |\n|---|---|\n| c | d |\n\nafter | all", ["| c | d |", "fore"])
+    rows = "<tr><td>a</td><td>&lt;b&gt;</td></tr><tr><td><mark>c</mark></td><td><mark>d</mark></td></tr>"
+    table = f'<div class="sg-table"><table><tbody>{rows}</tbody></table></div>'
+    assert html.replace("<mark> ", "<mark>").replace(" </mark>", "</mark>") == (
+        f"Be<mark>fore</mark>{table}after | all"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["one | bar in prose", "cat a | grep b\nls | sort | uniq\n", "|", "||\n||", "", "no bar\rat all\n\n"]
+)
+def test_bars_that_make_no_table_are_left_as_they_are(text):
+    assert passage_html(text, [text]).replace("<mark>", "").replace("</mark>", "") == text
+
+
+def test_quotes_that_overlap_are_marked_as_one():
+    assert passage_html("one two three four", ["one two", "two three"]) == "<mark>one two three</mark> four"
+
+
+def test_a_long_work_folder_is_named_by_its_end():
+    assert _short(Path("/a/folder/with/a/very/long/name/indeed/of/nell/.shawgpt")) == "…/nell/.shawgpt"
+    assert _short(Path("/srv/nell/.shawgpt")) == "/srv/nell/.shawgpt"
+
+
+def test_a_file_too_long_for_the_page_is_refused_with_another_way(tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    path.write_text("Comment\n" + "Nice one\n" * 5000)
+    with pytest.raises(BadInput, match=r"5,000 comments are too many for the page.*shawgpt reply"):
+        comments_from(str(path), "", None)
+
+
+def test_an_earlier_output_can_be_uploaded_again(tmp_path: Path) -> None:
+    path = tmp_path / "replies.csv"
+    path.write_text("Comment,reply,status,intent,flags,sources,responder,adapter\nNice one,r,s,i,f,o,p,a\n")
+    _, table, index = comments_from(str(path), "", None)
+    assert (table.columns, table.rows, index) == (("Comment",), [("Nice one",)], 0)

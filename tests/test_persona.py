@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from data.errors import BadInput, NotFound
+from data.intents import load_shipped_vectors, shipped_texts
+from data.manner import persona_from_replies
 from data.persona import (
     INTENTS,
     find_signature,
     list_personas,
     load_persona,
-    persona_from_replies,
     save_persona,
     without_signature,
 )
@@ -19,9 +20,29 @@ from data.persona import (
 def test_the_shipped_persona_has_its_signature_and_examples_for_every_intent():
     persona = load_persona("ShawGPT")
     assert persona.signature == "-ShawGPT"
-    assert set(persona.intents) == set(INTENTS)
-    assert all(8 <= len(examples) <= 70 for examples in persona.intents.values())
-    assert all(len(set(examples)) == len(examples) for examples in persona.intents.values())
+    assert set(persona.examples) == set(INTENTS)
+    assert all(len(examples) >= 50 for examples in persona.examples.values())
+    everything = [comment.lower() for examples in persona.examples.values() for comment in examples]
+    assert len(set(everything)) == len(everything)
+
+
+def test_the_shipped_vectors_are_those_of_the_shipped_examples(embedder):
+    kept = load_shipped_vectors(embedder.name)
+    texts = shipped_texts()
+    assert len(kept) == len(texts)  # else run `python -m benchmarks.intent_vectors`
+    some = slice(0, None, 97)
+    assert abs(kept[some] - embedder.encode(texts[some])).max() < 1e-3
+
+
+def test_examples_of_ones_own_are_added_and_win_over_the_shipped_ones(tmp_path: Path):
+    shipped = load_persona("shawgpt").examples
+    (tmp_path / "personas").mkdir()
+    own = f"intents: {{business: [are your bees for sale], remark: ['{shipped['thanks'][0]}']}}"
+    (tmp_path / "personas/bea.yaml").write_text(f"name: Bea\ninstructions: Be brief.\n{own}\n")
+    examples = load_persona("bea", tmp_path).examples
+    assert examples["business"] == [*shipped["business"], "are your bees for sale"]
+    assert shipped["thanks"][0] in examples["remark"]
+    assert shipped["thanks"][0] not in examples["thanks"]
 
 
 def test_a_users_persona_shadows_the_shipped_one(tmp_path: Path):
@@ -34,7 +55,7 @@ def test_a_users_persona_shadows_the_shipped_one(tmp_path: Path):
 def test_a_minimal_persona_has_the_shipped_examples(tmp_path: Path):
     (tmp_path / "personas").mkdir()
     (tmp_path / "personas/short.yaml").write_text("name: Short\ninstructions: Be brief.\n")
-    assert load_persona("short", tmp_path).intents == load_persona("shawgpt").intents
+    assert load_persona("short", tmp_path).examples == load_persona("shawgpt").examples
 
 
 def test_an_unknown_persona_is_answered_with_the_known_ones(tmp_path: Path):
@@ -111,3 +132,27 @@ def test_a_saved_persona_loads_as_it_was_and_is_not_written_over(tmp_path: Path)
 def test_no_replies_make_no_persona():
     with pytest.raises(BadInput, match="no replies to learn from"):
         persona_from_replies("Ana", [("hi", ""), ("ho", "  ")])
+
+
+def test_a_persona_from_replies_tells_lengths_openings_and_marks_as_they_are():
+    replies = [
+        ("Loved it", "Ah, cheers. Glad it was useful."),
+        ("So good", "Ah, cheers."),
+        ("Thank you", "Oh lovely, thank you."),
+        ("Great", "Oh lovely, that made my day."),
+        ("How long do I wait?", "Five days for filter and ten for espresso, and then try it again."),
+    ]
+    persona = persona_from_replies("Nell", replies)
+    assert "thank-you or a remark has about 5 words, seldom more than 6" in persona.instructions
+    assert "question has about 13 words." in persona.instructions
+    assert '"Ah", "Oh lovely"' in persona.instructions
+    assert "no emoji" in persona.instructions
+    assert "no exclamation marks" in persona.instructions
+    assert not any("!" in reply or ":)" in reply for texts in persona.replies.values() for reply in texts)
+
+
+def test_a_saved_persona_says_what_its_fields_are_for(tmp_path: Path):
+    text = save_persona(persona_from_replies("Ana", REPLIES), tmp_path).read_text(encoding="utf-8")
+    for field in ("instructions:", "signature:", "scope:", "knowledge_base:", "replies:", "intents:"):
+        assert text.split("\n" + field)[0].splitlines()[-1].startswith("# ")
+    assert max(len(line) for line in text.splitlines()) <= 120

@@ -1,6 +1,7 @@
 """The record and its index: what is committed is found, what is forgotten is gone, Chroma can be made again."""
 
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -110,6 +111,54 @@ def test_index_is_made_again_where_its_files_are_damaged(filled):
     assert any("Walnut" in text for text in found(fresh))
     assert "built again" in fresh.index.repairs[0]
     fresh.close()
+
+
+ASK = """
+import sys
+from pathlib import Path
+from bot.assistant import Assistant
+
+with Assistant(Path(sys.argv[1]), "search", writing=True) as assistant:
+    print(assistant.search("how does one keep a plank flat").passages[0].text)
+    print(*assistant.index.repairs)
+"""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_index_files_overwritten_after_a_clean_end_are_not_opened(filled, write, seed):
+    """Chroma's native code can take the process down on such files, so it is a process of its own that asks."""
+    write("docs/long.txt", "\n\n".join(f"Paragraph {i} tells of something else. " * 20 for i in range(300)))
+    filled.ingest([str(filled.folder.path.parent / "docs")], DEFAULT_KB)
+    filled.close()
+    chance = random.Random(seed)
+    for path in sorted(filled.folder.index.rglob("*.bin")):
+        body = bytearray(path.read_bytes())
+        for _ in range(len(body) // 8):
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        path.write_bytes(body)
+    run = subprocess.run([sys.executable, "-c", ASK, str(filled.folder.path)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("Walnut planks")
+    assert "changed from outside, or copied: built again" in run.stdout
+
+
+def test_index_of_an_earlier_version_with_other_settings_is_made_again(filled, monkeypatch):
+    with monkeypatch.context() as earlier:
+        earlier.setattr("data.index.HNSW", {"space": "cosine", "max_neighbors": 16})
+        filled.index.rebuild()
+        filled.close()
+    fresh = reopened(filled)
+    assert any("Walnut" in text for text in found(fresh))
+    assert "made with other settings: built again" in fresh.index.repairs[0]
+    fresh.close()
+
+
+def test_index_that_only_another_run_has_used_since_is_not_made_again(filled):
+    for _ in range(2):
+        filled = reopened(filled)
+        assert any("Walnut" in text for text in found(filled))
+        assert filled.index.repairs == []
+    filled.close()
 
 
 def test_index_is_made_again_where_the_last_run_ended_while_it_wrote(filled):

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from bot.drafts import Draft
+from bot.drafts_log import DraftLog, OutputRecord
 from bot.reply import reply_to_csv
-from data.errors import BadInput
+from data.database import Database
+from data.errors import BadInput, WorkFolderError
 
 COMMENTS = ["Nice one", "=1+1", 'a "quoted"\nline', "naïve 😀", "", "@you", "last, with comma"] * 5
 
@@ -136,6 +138,117 @@ def test_second_run_on_one_output_is_refused_while_the_first_writes(comments, tm
     reply_to_csv(comments, out, draft_and_try, "extractive")
     assert "another shawgpt" in refused[0]
     assert len(rows_of(out)) == len(COMMENTS)
+
+
+def test_part_done_output_is_not_gone_on_with_by_another_responder(comments, tmp_path):
+    out = tmp_path / "out.csv"
+    reply_to_csv(comments, out, draft, "extractive", limit=5)
+    before = out.read_bytes()
+    with pytest.raises(BadInput, match="begun with --responder extractive: go on with that"):
+        reply_to_csv(comments, out, draft, "another")
+    assert out.read_bytes() == before
+    assert reply_to_csv(comments, out, draft, "another", overwrite=True).resumed == 0
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> DraftLog:
+    (tmp_path / "home").mkdir()
+    return DraftLog(Database(tmp_path / "home/shawgpt.sqlite3"))
+
+
+def reply_as(log: DraftLog, comments: Path, out: Path, persona: str = "nell", kb: str = "default", **options) -> None:
+    reply_to_csv(comments, out, draft, "extractive", record=OutputRecord(log, persona, kb), **options)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"), [({"persona": "maya"}, "--persona nell:"), ({"kb": "b"}, "--persona nell --kb default:")]
+)
+def test_part_done_output_is_not_gone_on_with_in_another_manner(comments, tmp_path, log, other, said):
+    out = tmp_path / "out.csv"
+    reply_as(log, comments, out, limit=5)
+    before = out.read_bytes()
+    with pytest.raises(BadInput, match=said):
+        reply_as(log, comments, out, **other)
+    assert out.read_bytes() == before
+    reply_as(log, comments, out)
+    reply_as(log, comments, out, **other, overwrite=True)
+    assert len(rows_of(out)) == len(COMMENTS)
+
+
+def test_drafts_of_a_file_are_recorded_for_the_page_as_one_batch_however_often_it_is_gone_on_with(
+    comments, tmp_path, log
+):
+    out = tmp_path / "out.csv"
+    for limit in (3, 9, None):
+        reply_as(log, comments, out, limit=limit)
+    (batch,) = log.latest()
+    assert (batch.name, batch.persona, batch.rows, batch.waiting) == ("in.csv", "nell", len(COMMENTS), 0)
+    assert log.from_a_file() == log.of_output(str(out)) == batch
+    assert [row.reply for row in log.rows(batch.id)] == [draft_of["reply"].lstrip("'") for draft_of in rows_of(out)]
+
+
+def test_rows_that_the_record_lacks_are_taken_from_the_file(comments, tmp_path, log):
+    out = tmp_path / "out.csv"
+    reply_to_csv(comments, out, draft, "extractive", limit=4)
+    reply_as(log, comments, out, limit=6)
+    (batch,) = log.latest()
+    assert batch.waiting == 0
+    assert [row.draft.reply for row in log.rows(batch.id) if row.draft] == [row["reply"] for row in rows_of(out)]
+
+
+def test_file_of_the_same_name_with_other_comments_is_another_batch(comments, tmp_path, log):
+    out = tmp_path / "out.csv"
+    reply_as(log, comments, out, persona="maya")
+    other = tmp_path / "other.csv"
+    other.write_text("n,Comment\n1,Hello there\n2,And again\n")
+    out.unlink()
+    reply_to_csv(other, out, draft, "extractive", limit=1)
+    reply_as(log, other, out)
+    assert [(batch.persona, batch.rows) for batch in log.latest()] == [("nell", 2), ("maya", len(COMMENTS))]
+
+
+def test_work_folder_that_cannot_be_written_stops_no_drafting_and_is_named(comments, tmp_path, log, monkeypatch):
+    def full(*_):
+        raise WorkFolderError("the disk is full")
+
+    monkeypatch.setattr(DraftLog, "save", full)
+    record = OutputRecord(log, "nell", "default")
+    reply_to_csv(comments, tmp_path / "out.csv", draft, "extractive", record=record)
+    assert len(rows_of(tmp_path / "out.csv")) == len(COMMENTS)
+    assert record.trouble == "the disk is full"
+
+
+def test_page_gets_no_more_rows_of_a_long_file_than_it_shows(tmp_path, log):
+    comments = tmp_path / "long.csv"
+    comments.write_text("Comment\n" + "Nice one\n" * 2100)
+    reply_to_csv(comments, tmp_path / "out.csv", lambda *_: Draft("Thanks", "drafted", "thanks"), "extractive", limit=1)
+    record = OutputRecord(log, "nell", "default")
+    record.begin(comments, tmp_path / "out.csv", ["Comment"], [("Nice one",)] * 2100, 0, [])
+    record.save(2099, Draft("Thanks", "drafted", "thanks"), "extractive")
+    (batch,) = log.latest()
+    assert (batch.rows, batch.waiting) == (2000, 2000)
+
+
+def test_earlier_output_as_input_has_its_drafts_made_anew_in_one_set_of_columns(comments, tmp_path):
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    reply_to_csv(comments, first, lambda *_: Draft("old", "needs_you", "thanks", ("old flag",)), "old responder")
+    reply_to_csv(first, second, draft, "extractive")
+    whole = tmp_path / "whole.csv"
+    reply_to_csv(comments, whole, draft, "extractive")
+    assert second.read_bytes() == whole.read_bytes()
+
+
+def test_columns_of_the_inputs_own_that_are_called_like_ours_are_kept(tmp_path):
+    comments = tmp_path / "in.csv"
+    comments.write_text("Comment,reply,status\nNice one,mine,open\n")
+    out, again = tmp_path / "out.csv", tmp_path / "again.csv"
+    for source, target in ((comments, out), (out, again)):
+        reply_to_csv(source, target, draft, "extractive")
+        with open(target, newline="", encoding="utf-8") as file:
+            header, row = csv.reader(file)
+        assert header[:5] == ["Comment", "reply", "status", "reply", "status"]
+        assert row[:3] == ["Nice one", "mine", "open"]
+        assert len(row) == 10
 
 
 KILLED = """

@@ -208,11 +208,18 @@ def test_fused_scores_weigh_both_sides_and_ties_go_by_id() -> None:
 
 def test_coverage_counts_rare_words_more_stems_alike_and_closeness() -> None:
     weights = {"wavelet": 3.0, "signal": 1.0}
-    near, far = "wavelets of a signal", "wavelets " + "x " * 40 + "signals"
+    near, far = "signals and wavelets", "wavelets " + "x " * 40 + "signals"
     assert coverage(weights, near) == 1.0
-    assert coverage(weights, far) == pytest.approx((1 + 0.75) / 2)
+    assert coverage(weights, far) == pytest.approx((1 + 0.75 + 0) / 3)
+    assert coverage({"wavelet": 3.0}, far) == 1.0
     assert coverage(weights, "a signal") < coverage(weights, "a wavelet")
     assert coverage(weights, "nothing") == coverage({}, near) == 0.0
+
+
+def test_coverage_counts_which_words_of_the_question_stand_side_by_side() -> None:
+    weights = {"black": 1.0, "box": 1.0, "theater": 1.0}  # "black box theater"
+    assert coverage(weights, "a black box in a big theater") > coverage(weights, "a black car, a theater and no box")
+    assert coverage(weights, "box, black") == coverage(weights, "black box") > coverage(weights, "black theater")
 
 
 def test_accents_make_no_difference() -> None:

@@ -34,6 +34,11 @@ class Labels:
         return known.get(comment, "thanks")
 
 
+class Remarks:
+    def label(self, comment: str) -> str:
+        return "remark"
+
+
 def made() -> Style:
     return Style([PastReply(str(n), c, r) for n, (c, r) in enumerate(PAST)], Labels(), load_persona("shawgpt").replies)
 
@@ -133,3 +138,30 @@ def test_two_hundred_thanks_with_three_past_replies_still_vary():
     assert all(said[n] not in said[max(0, n - 5) : n] for n in range(200))
     assert len(set(said)) >= 6
     assert max(said.count(text) for text in set(said)) <= 60
+
+
+@pytest.mark.parametrize(
+    ("label", "comment", "never"),
+    [
+        ("thanks", "Happy birthday!", "hear|liked|helpful|clear"),
+        ("thanks", "Good luck with the operation, thinking of you", "hear|liked|helpful|luck"),
+        ("thanks", "❤️", "hear|liked|helpful|😅|😂"),
+        ("thanks", "Nice jacket!", "hear|helpful|clear|video"),
+        ("thanks", "Would love to swap notes, all the best", "hear|liked|helpful"),
+        ("thanks", "Great video", "idea|suggest|luck|worked"),
+        ("suggestion", "Could you speak a little slower?", "idea"),
+    ],
+)
+def test_a_reply_answers_what_was_said(style, label, comment, never):
+    near = style.near(label, comment)
+    assert near
+    assert not re.search(never, " ".join(near))
+
+
+def test_one_reply_alone_is_not_given_to_every_comment():
+    style = Style([PastReply("1", "I use oil for that", "Thanks for sharing!")], Remarks(), {})
+    said: list[str] = []
+    for number in range(12):
+        said.append(style.choose("remark", f"I use wax for mine, number {number}", said[-10:]))
+    assert "Thanks for sharing!" in said
+    assert all(said[n] not in said[max(0, n - 5) : n] for n in range(12) if said[n])

@@ -6,12 +6,13 @@ import gradio as gr
 
 from bot.assistant import Assistant
 from bot.page.ask import ask_tab, nothing_asked
-from bot.page.citations import attribute, text_html
 from bot.page.desk import Desk
 from bot.page.documents import documents_tab
-from bot.page.replies import replies_tab
+from bot.page.markup import attribute, text_html
+from bot.page.replies import NOTHING_OPENED, replies_tab
 from data.persona import list_personas
 
+LONG = 34  # characters of a path in the header
 A_DAY = 86_400  # seconds after which Gradio deletes its copies of uploads
 
 
@@ -26,18 +27,19 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
     ) as demo:
         with gr.Row(elem_id="header"):
             gr.HTML(_header(assistant), apply_default_css=False, padding=False, elem_id="about", scale=5)
+            known = desk.knowledge_bases()
             kb = gr.Dropdown(
-                desk.knowledge_bases(), value=assistant.kb, label="Knowledge base", elem_id="kb", scale=0,
-                min_width=180, filterable=False,
+                known, value=assistant.kb, label="Knowledge base", elem_id="kb", scale=0, min_width=180,
+                filterable=False, visible=len(known) > 1,
             )  # fmt: skip
         # The browser remembers which batch it had open; what is in it lies in the database. Outside the tabs: Gradio
         # reads the browser's memory when it draws a component, and it draws a tab's when the tab is first shown.
-        open_batch = gr.BrowserState("", storage_key="shawgpt-batch", secret="shawgpt")
+        opened = gr.BrowserState(NOTHING_OPENED, storage_key="shawgpt-opened", secret="shawgpt")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Ask", id="ask"):
                 turns, talk = ask_tab(desk, kb)
             with gr.Tab("Replies", id="replies"):
-                replies_tab(desk, kb, open_batch, demo)
+                replies_tab(desk, kb, opened, demo)
             with gr.Tab("Documents", id="documents"):
                 listed = documents_tab(desk, kb)
         # The first document makes "No documents yet" untrue in the other tab.
@@ -56,17 +58,19 @@ def _header(assistant: Assistant) -> str:
     )
     folder = (
         f'<span class="sg-fact sg-folder" title="{attribute(str(home))}"><span class="sg-label">Work folder</span> '
-        f"{text_html(_short(home))}</span>"
+        f"<span>{text_html(_short(home))}</span></span>"
     )
     name = '<h1><span class="sg-logo" aria-hidden="true">❝</span>ShawGPT</h1>'
     return f'<div class="sg-header">{name}<p>{facts}{folder}</p></div>'
 
 
 def _short(path: Path) -> str:
+    """A path as people know it; of a long one the end, which tells it from others."""
     try:
-        return f"~/{path.relative_to(Path.home())}"
+        shown = f"~/{path.relative_to(Path.home())}"
     except ValueError:
-        return str(path)
+        shown = str(path)
+    return shown if len(shown) <= LONG else f"…/{path.parent.name}/{path.name}"
 
 
 def _slug(assistant: Assistant) -> str:

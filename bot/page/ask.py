@@ -9,8 +9,9 @@ import gradio as gr
 
 from bot.assistant import PASSAGES
 from bot.extractive import Answer
-from bot.page.citations import Citations, attribute, text_html
+from bot.page.citations import Citations
 from bot.page.desk import Desk
+from bot.page.markup import attribute, text_html
 from data.errors import ShawGPTError
 
 LONGEST = 2000  # characters of a question

@@ -5,7 +5,8 @@ from typing import Any
 
 from bot.drafts import Draft
 from bot.drafts_log import LoggedDraft
-from bot.page.citations import Citations, text_html
+from bot.page.citations import Citations
+from bot.page.markup import text_html
 
 STATUS = {"needs_you": ("Needs you", "warn"), "failed": ("Failed", "bad"), "drafted": ("Drafted", "good")}
 ORDER = ("needs_you", "failed", "drafted")

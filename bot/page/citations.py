@@ -1,27 +1,16 @@
-"""Text as HTML. All of it (comments, documents, file names, what a model wrote) is data: escaped, never interpreted."""
+"""The sources of an answer or a draft: marks in the text, and a panel for each that shows its passage."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from urllib.parse import urlsplit
 
 from bot.drafts import Sentence, Support
-from data.hidden import show_hidden
+from bot.page.markup import text_html, valid
+from bot.page.passage import passage_html
 from data.models import Passage
 
 GLUED = 24  # characters of a last word that is kept on one line with the marks that follow it
-_SPELT = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩")
-
-
-def text_html(text: str) -> str:
-    """`text`, escaped, with its hidden characters spelt out and set off."""
-    return _SPELT.sub(lambda match: f'<span class="sg-hidden" title="hidden character">{match[0]}</span>', _plain(text))
-
-
-def attribute(text: str) -> str:
-    """`text` for the inside of an HTML attribute in double quotes."""
-    return escape(show_hidden(_valid(text)), quote=True)
 
 
 def file_name(source: str) -> str:
@@ -137,27 +126,15 @@ class Citations:
             f'<button type="button" class="sg-close" popovertarget="{self._id(number)}" popovertargetaction="hide"'
             f' aria-label="Close">✕</button></div>'
             f'<p class="sg-place">{place}</p>'
-            f'<div class="sg-passage" dir="auto">{_quoted(cited.passage.text, cited.quotes)}</div>'
+            f'<div class="sg-passage" dir="auto">{passage_html(cited.passage.text, cited.quotes)}</div>'
             f'<p class="sg-path">{_address(cited.passage.source)}</p></div>'
         )
-
-
-def _quoted(text: str, quotes: Sequence[str]) -> str:
-    """A passage with the `quotes` in it marked."""
-    spans = sorted({(start, start + len(q)) for q in quotes if q and (start := text.find(q)) >= 0})
-    parts, end = [], 0
-    for start, stop in spans:
-        if start < end:
-            continue
-        parts += [text_html(text[end:start]), f"<mark>{text_html(text[start:stop])}</mark>"]
-        end = stop
-    return "".join([*parts, text_html(text[end:])])
 
 
 def _address(source: str) -> str:
     """A web address as a link (nothing is fetched until it is clicked), anything else as text."""
     if urlsplit(source).scheme in ("http", "https"):
-        href = escape(_valid(source), quote=True)
+        href = escape(valid(source), quote=True)
         return f'<a href="{href}" target="_blank" rel="noopener noreferrer nofollow">{text_html(source)}</a>'
     return text_html(source)
 
@@ -168,11 +145,3 @@ def _where(cited: _Cited) -> str:
         return f'<span class="sg-chip-page">{cited.place}</span>'
     heading = cited.passage.heading.rsplit(" > ", 1)[-1]
     return f'<span class="sg-chip-heading">{text_html(heading)}</span>' if heading not in ("", cited.title) else ""
-
-
-def _plain(text: str) -> str:
-    return escape(show_hidden(_valid(text)), quote=True)
-
-
-def _valid(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()

@@ -20,7 +20,6 @@ class Desk:
         self.persona = persona  # the slug it was started with
         self.log = DraftLog(assistant.database)
         self.uploads = Uploads(assistant.folder.path)
-        self.stopping: set[str] = set()  # batches whose drafting is to end
         self.writing = threading.Lock()  # held while documents come or go
         self.closing = threading.Event()  # set when the server stops: work in the background ends soon
         self._workers: list[threading.Thread] = []

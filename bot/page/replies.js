@@ -8,6 +8,8 @@ const cards = new Map(); // row → element
 const waiting = new Map(); // row → timer of a save to come
 let batch = '';
 let filter = 'all';
+let first = 0; // row of the next card to fetch
+let fetching = false;
 
 const place = (card) => Number(card.dataset.order) * 1e6 + Number(card.dataset.row);
 
@@ -23,16 +25,36 @@ function add(data) {
 }
 
 function show() {
-  const value = props.value ?? {batch: '', total: 0, cards: []};
+  const value = props.value ?? {batch: '', done: 0};
   if (value.batch !== batch) {
     flush();
     batch = value.batch;
     filter = 'all';
+    first = 0;
     cards.clear();
     list.replaceChildren();
+    count();
   }
-  for (const data of value.cards) if (!cards.has(data.row)) add(data);
-  count();
+  fetchCards();
+}
+
+// Only the cards that are not on the page yet, some at a time: a batch has up to 2,000 of them.
+async function fetchCards() {
+  if (fetching) return;
+  fetching = true;
+  while (first < (props.value?.done ?? 0)) {
+    const [from, at] = [batch, first];
+    const answer = await ask('cards', {batch: from, first: at});
+    if (batch !== from || first !== at) continue; // another was opened meanwhile
+    if (!answer.cards?.length) {
+      if (answer.error) setTimeout(fetchCards, 3000);
+      break;
+    }
+    answer.cards.forEach(add);
+    first = answer.cards.at(-1).row + 1;
+    count();
+  }
+  fetching = false;
 }
 
 function count() {

@@ -1,34 +1,106 @@
 """The Replies tab: comments in, drafts as they are made, edits kept at once, a CSV out."""
 
-import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from bot.csvio import COMMENT_NAMES, Table, find_column, read_table
-from bot.drafts import Draft
-from bot.drafts_log import BatchInfo, DraftLog
+from bot.csvio import Table, read_comments
+from bot.drafts_log import MOST, BatchInfo, DraftLog
 from bot.page.cards import TEMPLATE, card
-from bot.page.citations import file_name, text_html
+from bot.page.citations import file_name
 from bot.page.desk import Desk
-from bot.reply import RECENT
+from bot.page.drafting import Drafting
+from bot.page.markup import text_html
 from data.errors import BadInput, NotFound, ShawGPTError
 from data.hidden import show_hidden
 
-MOST = 2000  # comments in one batch on the page; `shawgpt reply` takes any number
 LONGEST = 20_000  # characters of an edited reply
-EVERY = 0.4  # seconds between two updates of the page while drafting
+EVERY = 0.5  # seconds between two updates of the page while drafting
+CARDS = 100  # handed to the page at a time
 PASTED = "Pasted comments"
 DETECT = "Detect"
 
 Shown = dict[Any, Any]  # component → its new value, as Gradio takes it
+Opened = dict[str, str]  # "batch": the one that is open; "from_a_file": the newest of `shawgpt reply` that was opened
+NOTHING_OPENED: Opened = {"batch": "", "from_a_file": ""}
 
 
-def replies_tab(desk: Desk, kb: gr.Dropdown, open_batch: gr.BrowserState, demo: gr.Blocks) -> None:
-    """Build the tab; `kb` is the selector in the header, `open_batch` the id of the batch this browser has open."""
+@dataclass(frozen=True)
+class _Form:
+    """Where comments come in."""
+
+    pasted: gr.Textbox
+    upload: gr.File
+    column: gr.Dropdown
+    persona: gr.Dropdown
+    start: gr.Button
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The batch that is open: what came of it, and what can be done with it."""
+
+    progress: gr.HTML
+    stop: gr.Button
+    resume: gr.Button
+    earlier: gr.Dropdown
+    cards: gr.HTML
+    ticks: gr.Timer  # runs while the batch is drafted
+
+
+def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.Blocks) -> None:
+    """Build the tab; `kb` is the selector in the header, `opened` what this browser has open (see `_to_open`)."""
+    form, shown, drafting = _form(desk), _batch(desk), Drafting(desk)
+
+    def show(batch: str, seen: Opened) -> Shown:
+        info = desk.log.info(batch) if batch else None
+        running = drafting.running(batch)
+        return {
+            shown.cards: {"batch": batch, "done": info.rows - info.waiting if info else 0},
+            shown.progress: _trouble(trouble) if (trouble := drafting.trouble(batch)) else _progress(info, running),
+            shown.stop: gr.update(visible=running),
+            shown.resume: gr.update(visible=not running and info is not None and info.waiting > 0),
+            form.start: gr.update(interactive=not running),
+            shown.ticks: gr.update(active=running),
+            opened: {**seen, "batch": batch},
+        }
+
+    def begin(file: str | None, text: str, who: str, name: str, kb_name: str, seen: Opened) -> Shown:
+        try:
+            title, table, index = comments_from(file, text, None if name == DETECT else name)
+            batch = desk.log.begin(title, who, kb_name, table.columns, table.rows, index)
+        except ShawGPTError as error:
+            return {shown.progress: _trouble(str(error))}
+        drafting.start(batch)
+        return {**show(batch, seen), form.pasted: "", form.upload: None, shown.earlier: _earlier(desk.log, batch)}
+
+    def resume(seen: Opened) -> Shown:
+        drafting.start(seen["batch"])
+        return show(seen["batch"], seen)
+
+    def restore(seen: Opened) -> Shown:
+        now = _to_open(desk.log, seen)
+        return {**show(now["batch"], now), shown.earlier: _earlier(desk.log, now["batch"])}
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    outputs = [
+        shown.cards, shown.progress, shown.stop, shown.resume, form.start, shown.ticks, opened, shown.earlier,
+    ]  # fmt: skip
+    given = [form.upload, form.pasted, form.persona, form.column, kb, opened]
+    form.start.click(begin, given, [*outputs, form.pasted, form.upload], **quiet)
+    form.upload.change(_columns, [form.upload], [form.column], **quiet)
+    shown.resume.click(resume, [opened], outputs, **quiet)
+    shown.stop.click(lambda seen: drafting.stop(seen["batch"]), [opened], None, queue=False, **quiet)
+    tick = shown.ticks.tick(lambda seen: show(seen["batch"], seen), [opened], outputs, **quiet)
+    # A tick that is on its way would bring the other batch back.
+    shown.earlier.input(show, [shown.earlier, opened], outputs, cancels=[tick], **quiet)
+    demo.load(restore, [opened], outputs, **quiet)
+
+
+def _form(desk: Desk) -> _Form:
     with gr.Row(elem_id="comments-in"):
         with gr.Column(scale=3, min_width=280):
             pasted = gr.Textbox(
@@ -47,6 +119,10 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, open_batch: gr.BrowserState, demo: 
                 desk.personas(), value=desk.persona, label="Persona", elem_id="persona", filterable=False
             )
             start = gr.Button("Draft replies", variant="primary", elem_id="draft")
+    return _Form(pasted, upload, column, persona, start)
+
+
+def _batch(desk: Desk) -> _Batch:
     with gr.Row(elem_id="batch-row"):
         progress = gr.HTML(elem_id="progress", apply_default_css=False, padding=False)
         stop = gr.Button("Stop", variant="stop", visible=False, elem_id="stop", scale=0, min_width=110)
@@ -58,61 +134,23 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, open_batch: gr.BrowserState, demo: 
         None, html_template=TEMPLATE, js_on_load=(files("bot.page") / "replies.js").read_text(encoding="utf-8"),
         apply_default_css=False, padding=False, elem_id="cards", server_functions=[*_server_functions(desk.log)],
     )  # fmt: skip
+    return _Batch(progress, stop, resume, earlier, cards, gr.Timer(EVERY, active=False))
 
-    def shown(batch: str, running: bool, note: str = "") -> Shown:
-        info = desk.log.info(batch)
-        return {
-            cards: cards_value(desk.log, batch),
-            progress: note or _progress(info, running),
-            stop: gr.update(visible=running),
-            resume: gr.update(visible=not running and info is not None and info.waiting > 0),
-            start: gr.update(interactive=not running),
-            open_batch: batch,
-        }
 
-    def run(batch: str) -> Iterator[Shown]:
-        desk.stopping.discard(batch)
-        last = time.monotonic()
-        note = ""
-        yield shown(batch, running=True)
-        try:
-            for _ in draft_waiting(desk, batch):
-                if time.monotonic() - last > EVERY:
-                    yield {cards: cards_value(desk.log, batch), progress: _progress(desk.log.info(batch), True)}
-                    last = time.monotonic()
-        except ShawGPTError as error:  # a full disk, say: what was drafted before is kept, and the rest can go on
-            note = _trouble(error)
-        yield shown(batch, running=False, note=note)
+def _to_open(log: DraftLog, seen: Opened) -> Opened:
+    """The batch that this browser had open; but one that `shawgpt reply` has drafted since opens by itself, once."""
+    newest = log.from_a_file()
+    if newest and newest.id > seen["from_a_file"]:
+        return {"batch": newest.id, "from_a_file": newest.id}
+    return {**seen, "batch": seen["batch"] if log.info(seen["batch"]) else ""}
 
-    def begin(file: str | None, text: str, who: str, name: str, kb_name: str, before: str) -> Iterator[Shown]:
-        try:
-            title, table, index = comments_from(file, text, None if name == DETECT else name)
-            batch = desk.log.begin(title, who, kb_name, table.columns, table.rows, index)
-        except ShawGPTError as error:
-            yield {progress: _trouble(error)}
-            return
-        yield {pasted: "", upload: None, earlier: _earlier(desk.log, batch)}
-        yield from run(batch)
 
-    def restore(batch: str) -> Shown:
-        known = batch if batch and desk.log.info(batch) else ""
-        return {**shown(known, running=False), earlier: _earlier(desk.log, known)}
-
-    def columns(file: str | None) -> dict[str, Any]:
-        try:
-            names = list(read_table(Path(file)).columns) if file else []
-        except ShawGPTError:  # said when drafting is asked for
-            names = []
-        return gr.update(choices=[DETECT, *names], value=DETECT, visible=bool(names))
-
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    outputs = [cards, progress, stop, resume, start, open_batch, earlier]
-    start.click(begin, [upload, pasted, persona, column, kb, open_batch], [*outputs, pasted, upload], **quiet)
-    resume.click(run, [open_batch], outputs, **quiet)
-    stop.click(lambda batch: desk.stopping.add(batch), [open_batch], None, queue=False, **quiet)
-    earlier.input(restore, [earlier], outputs, **quiet)
-    upload.change(columns, [upload], [column], **quiet)
-    demo.load(restore, [open_batch], outputs, **quiet)
+def _columns(file: str | None) -> dict[str, Any]:
+    try:
+        names = list(read_comments(Path(file), None)[0].columns) if file else []
+    except ShawGPTError:  # said when drafting is asked for
+        names = []
+    return gr.update(choices=[DETECT, *names], value=DETECT, visible=bool(names))
 
 
 def comments_from(file: str | None, text: str, column: str | None) -> tuple[str, Table, int]:
@@ -120,8 +158,7 @@ def comments_from(file: str | None, text: str, column: str | None) -> tuple[str,
     if file:
         path = Path(file)
         try:
-            table = read_table(path)
-            index = find_column(path, table, COMMENT_NAMES, column, "“Column with the comments”")
+            table, index = read_comments(path, column, "“Column with the comments”")
         except BadInput as error:  # the user knows the file by its name, not by where the server has put it
             raise BadInput(str(error).replace(str(path), path.name)) from error
         title = file_name(path.name)
@@ -149,38 +186,13 @@ def split_comments(text: str) -> list[str]:
     return ["\n".join(block) for block in blocks if block]
 
 
-def draft_waiting(desk: Desk, batch: str) -> Iterator[Draft]:
-    """Draft what waits in `batch`, row by row, each saved before the next, until it is done or stopped."""
-    info = desk.log.info(batch)
-    if info is None:
-        return
-    rows = desk.log.rows(batch)
-    recent = [row.reply for row in rows if row.draft]
-    for row in rows:
-        if row.draft:
-            continue
-        if batch in desk.stopping:
-            return
-        try:
-            view = desk.view(info.persona, info.kb)
-            draft = view.draft(row.comment, tuple(reply for reply in recent[-RECENT:] if reply))
-            responder = view.responder.name
-        except Exception as error:  # one comment's trouble is its row's, named there, and not the batch's
-            draft = Draft("", "failed", "", (f"failed: {type(error).__name__}: {error}",))
-            responder = ""
-        desk.log.save(batch, row.row, draft, responder)
-        recent.append(draft.reply)
-        yield draft
-
-
-def cards_value(log: DraftLog, batch: str) -> dict[str, Any]:
-    """What the page's script shows: the batch, and a card for each row that is drafted."""
-    rows = log.rows(batch) if batch else []
-    return {"batch": batch, "total": len(rows), "cards": [card(row) for row in rows if row.draft]}
-
-
 def _server_functions(log: DraftLog) -> tuple[Any, ...]:
     """What the script in the page calls. Each is refused without the batch's id, which can't be guessed."""
+
+    def cards(data: dict[str, Any]) -> dict[str, Any]:
+        """The cards of the drafted rows from `data["first"]` on, some at a time."""
+        rows = log.rows(str(data["batch"]), int(data["first"]), CARDS)
+        return {"cards": [card(row) for row in rows if row.draft]}
 
     def save(data: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -195,11 +207,11 @@ def _server_functions(log: DraftLog) -> tuple[Any, ...]:
         except NotFound as error:
             return {"error": str(error)}
 
-    return save, download
+    return cards, save, download
 
 
-def _trouble(error: ShawGPTError) -> str:
-    return f'<p class="sg-note sg-bad" role="alert">{text_html(str(error))}</p>'
+def _trouble(told: str) -> str:
+    return f'<p class="sg-note sg-bad" role="alert">{text_html(told)}</p>'
 
 
 def _progress(info: BatchInfo | None, running: bool) -> str:
@@ -211,6 +223,8 @@ def _progress(info: BatchInfo | None, running: bool) -> str:
         bar = f'<progress max="{info.rows}" value="{done}"></progress>'
         return f'<div class="sg-progress" role="status"><span>{said}</span>{bar}</div>'
     stopped = "; stopped, the rest waits" if info.waiting else ""
+    if info.output and info.rows == MOST:
+        stopped += f"; {text_html(file_name(info.output))} has every row"
     name = f'<b dir="auto">{text_html(info.name)}</b>'
     return f'<div class="sg-progress" role="status"><span>{name} {said}{stopped}</span></div>'
 
