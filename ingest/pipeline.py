@@ -161,13 +161,14 @@ class _Batch:
 
     def flush(self) -> None:
         """Commit what waits: one commit for the batch, since on small files the disk would set the pace."""
+        if not self._documents:
+            return
         self._embed()
         documents = [(each.document, each.digest) for each in self._documents]
         known = [self._store.digest(self._kb, document.source) is not None for document, _ in documents]
         changes = self._store.put_staged(self._kb, self._staging, documents)
         added, removed = ([i for change in changes for i in change[side]] for side in (0, 1))
-        if documents:
-            self._index.update(self._kb, added, removed)
+        self._index.update(self._kb, added, removed)
         done, self._documents = self._documents, []
         for each, was_known in zip(done, known, strict=True):
             source, pages = each.document.source, len(each.document.page_starts)
@@ -176,7 +177,8 @@ class _Batch:
     def _embed(self) -> None:
         vectors = self._store.known_vectors([staged.id for _, staged in self._waiting])
         new = [(pending, staged) for pending, staged in self._waiting if staged.id not in vectors]
-        made = self._embedder.encode([staged.chunk.embedded_text for _, staged in new])
+        # Where nothing is new the model isn't even loaded.
+        made = self._embedder.encode([staged.chunk.embedded_text for _, staged in new]) if new else ()
         for (pending, staged), vector in zip(new, made, strict=True):
             vectors[staged.id] = vector_bytes(vector)
             pending.embedded += 1

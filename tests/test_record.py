@@ -113,6 +113,26 @@ def test_index_is_made_again_where_its_files_are_damaged(filled):
     fresh.close()
 
 
+AGAIN = """
+import sys
+from pathlib import Path
+from bot.assistant import Assistant
+
+with Assistant(Path(sys.argv[1]), "ingest", writing=True) as assistant:
+    print(*(entry.outcome for entry in assistant.ingest([sys.argv[2]], "default").entries))
+print(*sorted({"onnxruntime", "chromadb"} & set(sys.modules)))
+"""
+
+
+def test_ingesting_what_is_unchanged_loads_neither_the_model_nor_the_index(filled):
+    filled.close()
+    documents = str(filled.folder.path.parent / "docs")
+    run = subprocess.run(
+        [sys.executable, "-c", AGAIN, str(filled.folder.path), documents], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.splitlines() == ["unchanged unchanged unchanged", ""]
+
+
 ASK = """
 import sys
 from pathlib import Path
