@@ -21,7 +21,6 @@ from bot.intent import FRIENDLY, GRAVE, Intent, IntentClassifier
 from data.embedding import load_embedder
 from data.persona import load_persona
 from data.style_memory import PastReply
-from rag.retriever import SearchResult
 
 HERE = Path(__file__).parent
 # Of the chit-chat queries, those that a channel's viewer would mean well by.
@@ -88,7 +87,7 @@ def main(data: Path) -> None:
     )
 
     def draft(comment: str) -> Draft:
-        return responder.draft(Request(comment, classifier.classify(comment), SearchResult(comment, (), 0.0)))
+        return responder.draft(Request(comment, classifier.classify(comment), ()))
 
     lines = [
         "# Telling intents apart",

@@ -37,15 +37,16 @@ class Assistant:
 
         `writing` takes the writer's lock, and raises WorkFolderError where another process has it. A reader takes the
         lock where it is free, and searches without the vector index where it isn't; a `shared` reader, which may run
-        for long, leaves it to others.
+        for long and records drafts, leaves it to others. Other readers make no work folder, and need not be able to
+        write to it.
         """
-        self.folder = WorkFolder(home)
+        self.folder = WorkFolder(home, writing=writing or shared)
         if writing:
             self.folder.lock(command)
-        elif not shared:
+        elif self.folder.writable and not shared:
             self.folder.try_lock(command)
         try:
-            self.database = Database(self.folder.database)
+            self.database = Database(self.folder.database, read_only=not self.folder.writable)
         except BaseException:
             self.folder.unlock()
             raise
@@ -161,10 +162,11 @@ class Assistant:
     def stream(self, comment: str, recent: tuple[str, ...] = ()) -> "Iterator[str | Draft]":
         """The draft in pieces as it is written, then the whole Draft, once, last."""
         from bot.drafts import Request
-        from bot.extractive import SHOWN_WITH, question_of
+        from bot.extractive import SHOWN_WITH, questions_of
 
         intent = self.intents.classify(comment)
-        found = self._found(question_of(comment)) if intent.label in SHOWN_WITH else None
+        asked = questions_of(comment) if intent.label in SHOWN_WITH else ()
+        found = tuple(self._found(question) for question in asked)
         return self.responder.stream(Request(comment, intent, found, recent))
 
     def import_replies(

@@ -1,6 +1,7 @@
 """The `shawgpt` command. Each command parses, calls one function of the assistant, and prints."""
 
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -38,6 +39,14 @@ ReplyColumn = Annotated[str | None, typer.Option(metavar="NAME", help="The colum
 ResponderName = Annotated[str | None, typer.Option("--responder", metavar="NAME", help="What writes (the persona's).")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"shawgpt {version('shawgpt')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -45,6 +54,9 @@ def options(
         Path | None,
         typer.Option(help="Work folder.", envvar="SHAWGPT_HOME", show_default=".shawgpt in the current folder"),
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Options of every command."""
     context.obj = home
@@ -96,13 +108,15 @@ def forget(
     as_json: Json = False,
 ) -> None:
     """Remove documents with everything made from them. None is removed if one of them is unknown."""
+    from bot.show import some
+
     with _assistant(context, "forget", writing=True) as assistant:
         removed = assistant.forget(source, kb)
     if as_json:
         _print_json(removed)
     else:
         for name, chunks in removed.items():
-            typer.echo(f"forgot {name} ({chunks} chunks)")
+            typer.echo(f"forgot {name} ({some(chunks, 'chunk')})")
 
 
 @app.command(epilog='Example: `shawgpt search "how long does the dough rest" -k 3`')
@@ -122,7 +136,7 @@ def search(
 
     with _assistant(context, "search") as assistant:
         if queries:
-            for line in _lines(queries, query):
+            for line in _lines(queries, query, "queries"):
                 _print_json(_search_json(assistant, line, k, kb), indent=None)
         elif query is None or not query.strip():
             raise BadInput('give a query, as in `shawgpt search "how long does it rest"`, or --queries FILE')
@@ -153,7 +167,7 @@ def ask(
     with _assistant(context, "ask") as assistant:
         assistant.use(persona, responder, kb)
         if questions:
-            for line in _lines(questions, question):
+            for line in _lines(questions, question, "questions"):
                 _print_json(assistant.answer(line).as_json(), indent=None)
         elif question is None or not question.strip():
             raise BadInput('give a question, as in `shawgpt ask "How long does it rest?"`, or --questions FILE')
@@ -183,24 +197,30 @@ def reply(
 
     Adds the columns reply, status, intent, flags, sources, responder, adapter; in a file that has all of them, an
     earlier output, they are made anew. A status of needs_you means that the comment is left to you, with the reason in
-    flags. The page of `shawgpt serve` opens the latest drafts. Exit code 1 if a row failed.
+    flags. REPLIES.csv is UTF-8, with the delimiter of COMMENTS (comma, semicolon, tab), and a byte order mark where
+    that has one. The page of `shawgpt serve` opens the latest drafts. Exit code 1 if a row failed.
     """
     from bot.drafts_log import DraftLog, OutputRecord
     from bot.progress import ReplyProgress
     from bot.reply import reply_to_csv
-    from bot.show import show_drafts
+    from bot.show import show_drafts, some
+    from data.hidden import show_hidden
+    from data.persona import slug
 
     with _assistant(context, "reply", shared=True) as assistant:
         assistant.use(persona, responder, kb)
         if kb is not None:
             assistant.sources(kb)  # raises where there is none of that name, which would fail every row
-        record = OutputRecord(DraftLog(assistant.database), persona.strip().lower(), assistant.kb)
+        record = OutputRecord(DraftLog(assistant.database), slug(persona), assistant.kb)
         with ReplyProgress() as progress:
             state = reply_to_csv(
-                comments, output, assistant.draft, assistant.responder.name, column, limit, overwrite, progress, record
+                comments, output, assistant.draft, assistant.responder_name, column, limit, overwrite, progress, record
             )
     if record.trouble:
         typer.echo(f"shawgpt: the page will not show all of these drafts: {record.trouble}", err=True)
+    if state.doubled:
+        names = ", ".join(state.doubled)
+        typer.echo(f"shawgpt: {comments} has {names} of its own: they are kept, and the drafts' are the last", err=True)
     counts = dict(sorted(state.counts.items()))
     if as_json:
         _print_json({"output": str(output), "rows": state.done, "resumed": state.resumed, "counts": counts})
@@ -210,9 +230,11 @@ def reply(
         if not state.total:
             typer.echo(f"{comments} has no comments under its header", err=True)
         elif state.resumed == state.total:
-            typer.echo(f"{output} was complete already ({state.total} rows); --overwrite drafts them again", err=True)
-        told = ", ".join(f"{n} {status}" for status, n in counts.items()) or "nothing to draft"
-        typer.echo(f"{output}: {state.done} row{'s' * (state.done != 1)} ({told})")
+            typer.echo(
+                f"{output} was complete already ({some(state.total, 'row')}); --overwrite drafts them again", err=True
+            )
+        told = show_hidden(", ".join(f"{n} {status}" for status, n in counts.items())) or "nothing to draft"
+        typer.echo(f"{output}: {some(state.done, 'row')} ({told})")
     if counts.get("failed"):
         raise typer.Exit(1)
 
@@ -226,19 +248,21 @@ def import_replies(
     as_json: Json = False,
 ) -> None:
     """Read past comments with the creator's replies into style memory. Importing twice changes nothing."""
+    from bot.show import some
+
     with _assistant(context, "import replies", writing=True) as assistant:
         new, total, skipped = assistant.import_replies(file, comment_column, reply_column)
     if as_json:
         _print_json({"new": new, "total": total, "skipped": skipped})
     else:
-        also = f"; {skipped} rows without a comment or a reply were passed over" if skipped else ""
-        typer.echo(f"{new} new past replies, {total} in style memory{also}")
+        also = f"; {some(skipped, 'row')} without a comment or a reply passed over" if skipped else ""
+        typer.echo(f"{new} new past {'reply' if new == 1 else 'replies'}, {total} in style memory{also}")
 
 
 @persona_app.command("new", epilog="Example: `shawgpt persona new Maya --from past.csv`")
 def persona_new(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="Letters, digits, spaces, - and _.")],
+    name: Annotated[str, typer.Argument(help="As the page shows it; the file's name is made from it.")],
     replies: Annotated[Path, typer.Option("--from", metavar="REPLIES.csv", help="Past comments with the replies.")],
     comment_column: CommentColumn = None,
     reply_column: ReplyColumn = None,
@@ -304,6 +328,59 @@ def serve(
         serve_page(assistant, host, port, auth)
 
 
+@app.command(epilog="Example: `shawgpt train shawgpt-mistral-7b --data replies.csv --dry-run`")
+def train(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")],
+    data: Annotated[Path | None, typer.Option(metavar="FILE", help="Examples, where the recipe names none.")] = None,
+    base: Annotated[str | None, typer.Option(metavar="FOLDER", help="The base model's folder or hub name.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="The adapter's name (the recipe's).")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what the model would see, and what it takes.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train an adapter from a recipe. Stopped or killed, run it again: it goes on where it was.
+
+    With --dry-run nothing is trained, and no weights or GPU are needed: the first examples token by token, what of them
+    is learned, how long they are, what is refused and why, the steps, the memory and the time. Exit code 1 where
+    training would stop before its first step.
+    """
+    from bot.adapters import choose, read_data, train_adapter
+    from bot.progress import TrainProgress
+    from bot.show_training import show_dry_run, show_trained, tell_refused
+
+    chosen = choose(recipe, data, base, name)
+    if dry_run:
+        from finetune.dry_run import dry_run as run_dry
+        from finetune.dry_run import expected_tokens
+
+        tokens, note = expected_tokens(chosen)
+        run = run_dry(chosen, *read_data(chosen, _home(context)), tokens)
+        _print_json({"note": note, **run.as_json()}) if as_json else show_dry_run(run, note)
+        raise typer.Exit(1 if run.stops else 0)
+    with TrainProgress() as progress:
+        trained, refused = train_adapter(chosen, _home(context), progress, progress.tell)
+    if as_json:
+        _print_json({"folder": str(trained.folder), "refused": refused, "card": trained.card.model_dump(mode="json")})
+    else:
+        show_trained(trained)
+        tell_refused(refused)
+
+
+@app.command(epilog="Example: `shawgpt adapters`")
+def adapters(context: typer.Context, as_json: Json = False) -> None:
+    """List the adapters that were trained, and the trainings that can go on."""
+    from bot.adapters import list_adapters
+    from bot.show_training import show_adapters
+
+    listed = list_adapters(_home(context))
+    if as_json:
+        _print_json([each.as_json() for each in listed])
+    else:
+        show_adapters(listed)
+
+
 @app.command(epilog="Example: `shawgpt doctor --rebuild`")
 def doctor(
     context: typer.Context,
@@ -318,11 +395,15 @@ def doctor(
     """Check the installation and the work folder, and mend the vector index. Exit code 1 if something is wrong."""
     from bot.doctor import examine, restore_backup
     from bot.show import show_findings
+    from data.workfolder import WorkFolder
 
-    if restore:
-        restore_backup(_home(context), restore)
-    with _assistant(context, "doctor", writing=True) as assistant:
-        findings = examine(assistant, rebuild or restore is not None, reembed, backup)
+    if restore and backup:
+        raise BadInput("--restore and --backup in one: write the back-up first, then restore the other")
+    home = _home(context)
+    restored = [restore_backup(home, restore)] if restore else []
+    mending = rebuild or reembed or not home.exists() or WorkFolder(home, writing=False).writable
+    with _assistant(context, "doctor", writing=mending) as assistant:
+        findings = restored + examine(assistant, rebuild or restore is not None, reembed, backup)
     _print_json([asdict(finding) for finding in findings]) if as_json else show_findings(findings)
     if not all(finding.good for finding in findings):
         raise typer.Exit(1)
@@ -333,6 +414,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is open is closed, the lock given back
     try:
         code = app(prog_name="shawgpt", standalone_mode=False)  # Typer's own way with errors is a box of seven lines
     except ShawGPTError as error:
@@ -341,7 +423,9 @@ def main() -> None:
     except USAGE_ERROR as error:
         if said := " ".join(error.format_message().split()).rstrip("."):  # else the help was asked for, and printed
             where = error.ctx.command_path if error.ctx else "shawgpt"
-            typer.echo(f"shawgpt: {said[0].lower()}{said[1:]} (see `{where} --help`)", err=True)
+            dashed = next((given for given in sys.argv[1:] if given.startswith("-") and Path(given).exists()), "")
+            see = f"the file {dashed} is given as ./{dashed}" if dashed else f"see `{where} --help`"
+            typer.echo(f"shawgpt: {said[0].lower()}{said[1:]} ({see})", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
@@ -371,12 +455,15 @@ def _search_json(assistant: "Assistant", query: str, k: int, kb: str | None) -> 
     }
 
 
-def _lines(path: Path, also: str | None) -> list[str]:
-    from bot.csvio import decode
+def _lines(path: Path, also: str | None, what: str) -> list[str]:
+    from data.csvio import decode
 
     if also is not None:
         raise BadInput("give one text or a file of them, not both")
-    return [line for line in decode(path).splitlines() if line.strip()]
+    lines = [line for line in decode(path, f"a text file of {what}, one a line").splitlines() if line.strip()]
+    if not lines:
+        typer.echo(f"shawgpt: {path} has no {what} in it", err=True)
+    return lines
 
 
 def _print_json(value: Any, indent: int | None = 2) -> None:

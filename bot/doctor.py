@@ -8,7 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.database import Database, explained
+from bot.show import some
+from data.database import SCHEMA_VERSION, Database, explained
 from data.errors import BadInput, ShawGPTError, WorkFolderError
 from data.workfolder import WorkFolder
 
@@ -34,7 +35,8 @@ def examine(assistant: "Assistant", rebuild: bool, reembed: bool, backup: Path |
     findings = [Finding("shawgpt", version("shawgpt")), Finding("SQLite", sqlite3.sqlite_version)]
     home = assistant.folder.path
     free = shutil.disk_usage(home).free
-    findings.append(Finding("work folder", f"{home}, {free / 2**30:.1f} GiB free", free > ROOM))
+    room = f"{free / 2**30:.1f} GiB free" if assistant.folder.writable else "which can be read, and not written"
+    findings.append(Finding("work folder", f"{home}, {room}", free > ROOM or not assistant.folder.writable))
     verdict = assistant.database.integrity()
     findings.append(Finding("database", verdict, verdict == "ok"))
     try:
@@ -70,9 +72,10 @@ def _is_database(path: Path) -> bool:
         return file.read(16) == b"SQLite format 3\0"
 
 
-def restore_backup(home: Path, backup: Path) -> None:
+def restore_backup(home: Path, backup: Path) -> Finding:
     """Put a back-up in the place of the database; the old one is kept beside it as `.before-restore`, numbered.
 
+    Returns what was done, with where the old one is.
     Raises BadInput or WorkFolderError where `backup` is no sound database of shawgpt.
     """
     if not backup.is_file():
@@ -84,16 +87,22 @@ def restore_backup(home: Path, backup: Path) -> None:
         if not _is_database(backup):
             raise WorkFolderError(f"{backup} is no back-up: give one that `shawgpt doctor --backup` wrote")
         shutil.copyfile(backup, fresh)
-        if not _version(fresh):
+        if not (schema := _version(fresh)):
             raise BadInput(f"{backup} is no back-up of shawgpt's: give one that `shawgpt doctor --backup` wrote")
-        database = Database(fresh)  # raises where it is damaged, or of a newer version
+        if schema > SCHEMA_VERSION:
+            raise BadInput(
+                f"{backup} is of a newer shawgpt (schema {schema}; this one reads up to {SCHEMA_VERSION}): upgrade "
+                "shawgpt"
+            )
+        database = Database(fresh)  # raises where it is damaged
         verdict = database.integrity()
         database.close()
         if verdict != "ok":
             raise BadInput(f"{backup} is damaged: {verdict}")
-        if folder.database.exists():
-            _set_aside(folder.database)
+        aside = _set_aside(folder.database) if folder.database.exists() else None
         fresh.replace(folder.database)
+        kept = f"; the database that was there is kept as {aside}" if aside else ""
+        return Finding("restored", f"{backup}{kept}")
     except OSError as error:
         raise WorkFolderError(f"{home}: nothing was restored ({error.strerror})") from error
     finally:
@@ -107,8 +116,8 @@ def _version(path: Path) -> int:
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _set_aside(database: Path) -> None:
-    """Keep a copy of `database`, and leave no journal that SQLite would play back into what takes its place."""
+def _set_aside(database: Path) -> Path:
+    """Keep a copy of `database`, at the path returned; leave no journal that SQLite plays back into its successor."""
     with suppress(WorkFolderError):  # damaged, say: that is what one restores for
         Database(database).close()  # a kill may have left a journal: opening plays it back
     aside, number = database.with_suffix(".before-restore"), 2
@@ -120,6 +129,7 @@ def _set_aside(database: Path) -> None:
         kept.unlink(missing_ok=True)
         if part.exists():
             part.replace(kept)
+    return aside
 
 
 def _reembed(assistant: "Assistant") -> list[Finding]:
@@ -140,11 +150,14 @@ def _knowledge_base(assistant: "Assistant", kb: str) -> Finding:
         assistant.store.check_kb(kb, assistant.embedder.name)
     except BadInput as error:
         return Finding(what, str(error), False)
+    documents, chunks = len(assistant.store.sources(kb)), assistant.store.count(kb)
+    count = f"{some(documents, 'document')}, {some(chunks, 'chunk')}"
+    if not assistant.index.writable:
+        return Finding(what, f"{count}, index not looked at")
     before = len(assistant.index.repairs)
     try:
         assistant.index.check(kb)
     except WorkFolderError as error:
         return Finding(what, str(error), False)
     repaired = assistant.index.repairs[before:]
-    count = f"{len(assistant.store.sources(kb))} documents, {assistant.store.count(kb)} chunks"
     return Finding(what, f"{count}, index {'mended: ' + '; '.join(repaired) if repaired else 'agrees'}")

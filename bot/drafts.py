@@ -84,7 +84,7 @@ class Request:
 
     comment: str
     intent: Intent
-    found: SearchResult | None = None  # None where the intent needs no documents
+    found: tuple[SearchResult, ...] = ()  # one for each way to read its question; none where the intent needs none
     recent: tuple[str, ...] = ()  # the latest drafts, oldest first, so that replies vary
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bot.csvio import ADDED, encode
 from bot.drafts import Draft
+from data.csvio import ADDED, encode
 from data.database import Database
 from data.errors import BadInput, NotFound, WorkFolderError
 

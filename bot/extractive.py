@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from bot.answer_kinds import contradicts, missing, specifics, stems_of
 from bot.drafts import (
     HIDDEN,
     MAY_NOT_ANSWER,
@@ -41,11 +42,15 @@ if TYPE_CHECKING:
 # How likely it is that the quotes answer: logistic in the log-odds of the search's confidence, the best cosine and the
 # best coverage in context. Fitted on seven sets of questions, a third of which have no answer (benchmarks/README.md);
 # whether a figure stands there where one is asked for told nothing more. The floor and the cut-offs are chosen by hand.
-ODDS, COSINE, COVERAGE, INTERCEPT = 0.21, 5.4, 3.5, -5.1
+ODDS, COSINE, COVERAGE, INTERCEPT = 0.14, 5.8, 3.8, -5.3
+LACKING = 0.6  # less, for each name, version, date or figure of the question that the quoted passages lack
 SUBJECT_FROM = 0.12  # confidence below which the documents don't have the subject, whatever a sentence resembles
-ANSWER_FROM = 0.3  # of that likelihood
+ANSWER_FROM = 0.35  # of that likelihood
+TENTATIVE_FROM = 0.2  # of it, in a draft, which the creator reads before anybody else
 LIKELY = 0.5  # below it the answer in a draft is tentative: what goes out under a name must be surer
 UNSURE_BELOW = 0.2  # intent score: a friendly reply stays tentative where another intent is about as likely
+ALONE = 0.1  # by which an answer to the asking sentences alone must be likelier: what the viewer tells is no noise
+TELLING = 3  # words but stop words that a question must have to be searched for alone
 HELPFUL = 3  # passages shown to the creator with a comment that is left to them
 SHOWN_WITH = frozenset(["criticism", "question", "suggestion", "remark"])  # intents that passages may help to answer
 
@@ -61,6 +66,7 @@ class Answer:
     reason: str = ""  # empty where answered
     responder: str = "extractive"
     likelihood: float = 0.0  # 0–1, that it answers
+    lacking: int = 0  # names, versions, dates and figures of the question that stand in none of the quoted passages
 
     @property
     def text(self) -> str:
@@ -80,24 +86,34 @@ class Answer:
         }
 
 
-def answer_question(question: str, found: SearchResult, embedder: Embeds) -> Answer:
-    """The best sentences of `found` in answer to `question`, each with its source; or an abstention."""
+def answer_question(question: str, found: SearchResult, embedder: Embeds, least: float = ANSWER_FROM) -> Answer:
+    """The best sentences of `found` in answer to `question`, each with its source; or an abstention.
+
+    `least` is the likelihood 0–1 from which it answers.
+    """
     if not found.passages:
         return Answer(question, "abstained", reason=NO_DOCUMENTS)
     quotes = best_quotes(question, found.passages, embedder)
-    likely = likelihood(found.confidence, quotes) if quotes else 0.0
-    if likely < ANSWER_FROM or found.confidence < SUBJECT_FROM:
+    lacking = _lacking(question, quotes)
+    likely = likelihood(found.confidence, quotes, lacking) if quotes else 0.0
+    if likely < least or found.confidence < SUBJECT_FROM:
         return Answer(question, "abstained", passages=found.passages, reason=NO_ANSWER, likelihood=likely)
     sentences = tuple(_sentence(quote) for quote in quotes)
-    return Answer(question, "answered", sentences, found.passages, likelihood=likely)
+    return Answer(question, "answered", sentences, found.passages, likelihood=likely, lacking=lacking)
 
 
-def likelihood(confidence: float, quotes: Sequence[Quote]) -> float:
-    """The probability 0–1 that `quotes`, from passages of this `confidence`, answer the question."""
+def likelihood(confidence: float, quotes: Sequence[Quote], lacking: int) -> float:
+    """The probability 0–1 that `quotes` answer, from passages of this `confidence` that lack that much of it."""
     odds = math.log(max(confidence, 1e-6) / max(1 - confidence, 1e-6))
     cosine, coverage = max(q.cosine for q in quotes), max(q.coverage for q in quotes)
-    score = ODDS * odds + COSINE * cosine + COVERAGE * coverage + INTERCEPT
+    score = ODDS * odds + COSINE * cosine + COVERAGE * coverage + INTERCEPT - LACKING * lacking
     return 1 / (1 + math.exp(-score))
+
+
+def _lacking(question: str, quotes: Sequence[Quote]) -> int:
+    if quotes and all(contradicts(question, quote.text) for quote in quotes):
+        return max(1, len(specifics(question)))
+    return missing(question, " ".join(f"{q.passage.title} {q.passage.heading} {q.passage.text}" for q in quotes))
 
 
 class ExtractiveResponder:
@@ -121,7 +137,7 @@ class ExtractiveResponder:
     def draft(self, request: Request) -> Draft:
         """The draft at once."""
         intent = request.intent
-        passages = request.found.passages if request.found else ()
+        passages = request.found[0].passages if request.found else ()
         if intent.label in YOURS:
             helpful = passages[:HELPFUL] if intent.label in SHOWN_WITH else ()
             return self._left(request, _reason(intent), helpful)
@@ -135,18 +151,20 @@ class ExtractiveResponder:
         return Draft(self._signed(reply), "drafted", intent.label, _flags(request.comment))
 
     def _answer(self, request: Request) -> Draft:
-        if request.found is None:
+        answers = [answer_question(found.query, found, self.embedder, TENTATIVE_FROM) for found in request.found]
+        if not answers:
             return self._left(request, f"question: {NO_ANSWER}", ())
-        answer = answer_question(question_of(request.comment), request.found, self.embedder)
-        if answer.status != "answered":
-            return self._left(request, f"question: {answer.reason}", request.found.passages[:HELPFUL])
+        best = max(answers, key=lambda answer: answer.likelihood)
+        answer = best if best.likelihood > answers[0].likelihood + ALONE else answers[0]
+        if answer.status != "answered" or (answer.lacking and answer.likelihood < ANSWER_FROM):
+            return self._left(request, f"question: {answer.reason or NO_ANSWER}", answer.passages[:HELPFUL])
         opening = self.style.choose("question", request.comment, request.recent)
         reply = self._signed(" ".join(part for part in (opening, answer.text) if part))
-        sources = _sources(answer.sentences, request.found.passages)
-        likely = answer.likelihood >= LIKELY
+        sources = _sources(answer.sentences, answer.passages)
+        likely = answer.likelihood >= LIKELY and not answer.lacking
         flags = (*(() if likely else (MAY_NOT_ANSWER,)), *_flags(request.comment))
         status: Status = "drafted" if likely else "needs_you"
-        return Draft(reply, status, "question", flags, sources, answer.sentences, request.found.passages)
+        return Draft(reply, status, "question", flags, sources, answer.sentences, answer.passages)
 
     def _left(self, request: Request, reason: str, passages: Sequence[Passage]) -> Draft:
         """A draft that is the creator's to write, with what may help."""
@@ -159,14 +177,19 @@ class ExtractiveResponder:
         return f"{reply} {signature}" if signature else reply
 
 
-def question_of(comment: str) -> str:
-    """What of a comment to search with: its sentences but those that only greet, thank or praise.
+def questions_of(comment: str) -> tuple[str, ...]:
+    """What of a comment to search with, the best reading first.
 
-    What the viewer tells stays: "I have decaf. When do I stop?" asks about decaf.
+    That is its sentences but those that only greet, thank or praise, for what the viewer tells matters: "I have decaf.
+    When do I stop?" asks about decaf. Where they tell a long story, what asks is searched for alone too.
     """
     texts = sentence_texts(plain(comment))
-    kept = [text for text in texts if asks(text) or "thanks" not in cues(text)]
-    return " ".join(kept) if any(asks(text) for text in kept) else plain(comment)
+    asking = [text for text in texts if asks(text)]
+    if not asking:
+        return (plain(comment),)
+    whole = " ".join(text for text in texts if asks(text) or "thanks" not in cues(text))
+    alone = " ".join(asking)
+    return (whole,) if alone == whole or len(stems_of(alone)) < TELLING else (whole, alone)
 
 
 def _reason(intent: Intent) -> str:

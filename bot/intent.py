@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.language import is_english
-from bot.surface import asks, cues, mocks, plain, rule, sentence_texts
+from bot.plainly import said_plainly
+from bot.surface import asks, bare, clauses, cues, mocks, plain, rule, takes_back
 from data.intents import Embeds, example_vectors
 
 # The classifier is kernel ridge regression, one label against the rest, fitted when it is made (a fraction of a
@@ -31,6 +32,7 @@ CUED = ("thanks", "question", "suggestion", "criticism", "business", "personal",
 GRAVE = ("criticism", "personal", "business", "injection")  # a cheerful reply to one of these is the worst mistake
 FRIENDLY = ("thanks", "suggestion", "joke", "remark")
 ASKING = 0.4  # what the words of a question add where thanks, a joke or a remark is ahead
+BARELY = 0.2  # what thanks lose where no word of the comment thanks, praises or wishes well
 HINT = 0.1  # what a word that is mostly grave takes off the lead of a friendly label
 # Labels that hold for a comment only as far as they hold for most of it; any other, where one sentence speaks for it.
 THROUGHOUT = ("thanks", "joke", "remark", "unclear", "other_language", "spam")
@@ -63,10 +65,12 @@ class IntentClassifier:
         self.common = vectors.mean(axis=0)
         self.vectors = self._centred(vectors)
         self.surface = _surface(texts)
+        self.words = {text.lower().strip(" .!") for text in texts if " " not in text}
         self.wording = _Wording(texts)
         self.weights = _ridge(self._likeness(texts, self.vectors), owner, len(self.labels))
         self.rare = np.array([RARE.get(label, 0.0) for label in self.labels], dtype=np.float32)
         self.grave = [at for at, label in enumerate(self.labels) if label in (*GRAVE, "spam")]
+        self.friendly = [at for at, label in enumerate(self.labels) if label in FRIENDLY]
         self.throughout = [at for at, label in enumerate(self.labels) if label in THROUGHOUT]
 
     def classify(self, comment: str) -> Intent:
@@ -78,7 +82,10 @@ class IntentClassifier:
         text = plain(comment)
         if not is_english(text):
             return Intent("other_language", 1.0, "not in English")
-        texts = sentence_texts(text)[:MOST_SENTENCES]
+        if self._says_nothing(text):
+            return Intent("unclear", 1.0, "a word alone")
+        text = said_plainly(text)
+        texts = clauses(text)[:MOST_SENTENCES]
         parts = self._scores([*texts, text] if len(texts) > 1 else [text])
         scores = self._joined(parts[:-1], parts[-1]) if len(texts) > 1 else parts[0]
         if "question" in self.labels and any(asks(said) for said in texts):
@@ -88,10 +95,17 @@ class IntentClassifier:
         if self.grave and self.labels[first] in FRIENDLY:
             lead = float(scores[first] - scores[self.grave].max())
             lead -= HINT * any(cues(said).intersection(GRAVE) for said in texts)
+            lead -= BARELY * (self.labels[first] == "thanks" and not any("thanks" in cues(said) for said in texts))
+            for (before, said), scored in zip(pairwise(texts), parts[1:], strict=False):
+                if takes_back(before, said):  # then what it says is the message
+                    lead = min(lead, float(scored[self.friendly].max() - scored[self.grave].max()))
             if mocks(text):
                 lead = 0.0
         said = texts[int(parts[: len(texts), first].argmax())] if texts else text
         return Intent(self.labels[first], round(min(1.0, max(0.0, lead)), 3), f'"{said[:60]}"')
+
+    def _says_nothing(self, text: str) -> bool:
+        return bare(text) and text.lower().strip(" .") not in self.words
 
     def label(self, comment: str) -> str:
         """The label alone."""

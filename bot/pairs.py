@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bot.csvio import COMMENT_NAMES, REPLY_NAMES, find_column, read_table
+from data.csvio import COMMENT_NAMES, REPLY_NAMES, find_column, read_table
 from data.errors import BadInput
 
 

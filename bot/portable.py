@@ -25,7 +25,7 @@ _CORE = {
         _FLAGS,
     ),
     "question": re.compile(
-        r"\b(?:question|glad you asked|thanks for asking|good (?:one|point)|happy to (?:help|explain|clarify))\b",
+        r"\b(?:question|glad you asked|thanks for asking|happy to (?:help|explain|clarify))\b",
         _FLAGS,
     ),
     "suggestion": re.compile(r"\b(?:suggest(?:ion|ions|ing)|idea|ideas|request)\b", _FLAGS),
@@ -88,6 +88,8 @@ def _aspect(reply: str, comment: str, needed: bool, weight: float = 1.0) -> Aspe
     return Aspect(re.compile(rf"\b(?:{reply})\b", _FLAGS), re.compile(rf"(?<!\w)(?:{comment})", _FLAGS), needed, weight)
 
 
+# "You look like my teacher" and "Day 12 of asking" like nothing and tell no news.
+_NO_LIKENESS = r"^(?![\s\S]*\b(?:(?:look|sound|feel)s? (?:\w+ )?like|day \d+ of)\b)[\s\S]*?(?<!\w)"
 ASPECTS = (
     _aspect(
         "clear|clearly|straightforward|easy|simple|understand|explanation",
@@ -105,7 +107,7 @@ ASPECTS = (
     _aspect(
         "helpful|help|helped|helps|useful|valuable|value|practical|learned|learning|learn",
         r"help|useful|usefull|valuab|learn|tips|saved?|introduc|answered|insight|exam\b|class|thesis|project|"
-        r"work|teach|taught|tutorial|informati|playlist|code|finally (?!a\b|someone|some)\w+ (?:get|got|see|underst|ma[dk]e)|explain|expla|lifesaver|need",
+        r"work|teach(?!er)|taught|tutorial|informati|playlist|code|finally (?!a\b|someone|some)\w+ (?:get|got|see|underst|ma[dk]e)|explain|expla|lifesaver|need",
         True,
         1.2,
     ),
@@ -113,7 +115,8 @@ ASPECTS = (
     # Only of news is one glad to hear: what the viewer tells of themselves, or what the work did for them.
     _aspect(
         "to hear|to hear that|to know",
-        r"(?:i|i['’](?:ve|m|d)|my|we|our|me|us)\b|help|useful|learn|informati|insight|work(?:s|ed)\b|enjoy|loved?|liked|clear|eas[iy]|underst|awesome|amazing|as (?:usual|always)",
+        _NO_LIKENESS
+        + r"(?:(?:i|we|he|she|they|my \w+|our \w+)(?:['’](?:ve|m|d)| have| am| just| finally| now| actually| even| \w+ly)* (?:\w+ed|got|made|built|found|won|understand|use|do|feel|can|make|bought|went|been \w+ing)\b|help|useful|learn|informati|insight|work(?:s|ed)\b|enjoy|loved?|liked|clear|eas[iy]|underst|awesome|amazing|as (?:usual|always))",
         True,
         0.0,
     ),
@@ -125,7 +128,8 @@ ASPECTS = (
     ),
     _aspect(
         "liked|like|enjoyed|enjoying|enjoy|enjoys|love|loved",
-        r"like|love|enjoy|great|awesome|amazing|excellent|best|good|nice|fantastic|video|content|presentation|wow|addict|fun",
+        _NO_LIKENESS
+        + r"(?:like|love|enjoy|great|awesome|amazing|excellent|best|good|nice|fantastic|video|content|presentation|wow|addict|fun)",
         True,
     ),
     _aspect(

@@ -18,6 +18,7 @@ from ingest.pipeline import Progress
 if TYPE_CHECKING:
     from bot.drafts import Draft
     from bot.reply import Progress as Batch
+    from finetune.history import Point
     from ingest.pipeline import Entry
 
 
@@ -49,8 +50,8 @@ class _Bar:
     ) -> None:
         self._progress.stop()
 
-    def _show(self, text: str, done: int, total: int | None = None) -> None:
-        text = text if len(text) <= 40 else f"…{text[-39:]}"
+    def _show(self, text: str, done: int, total: int | None = None, longest: int = 40) -> None:
+        text = text if len(text) <= longest else f"…{text[1 - longest :]}"
         self._progress.update(self._task, description=escape(show_hidden(text)), completed=done, total=total)
 
 
@@ -86,3 +87,27 @@ class ReplyProgress(_Bar):
     def __call__(self, batch: "Batch", draft: "Draft | None") -> None:
         counts = ", ".join(f"{n} {status}" for status, n in sorted(batch.counts.items()))
         self._show(counts or "drafting", batch.done, batch.total)
+
+
+class TrainProgress(_Bar):
+    """Follows a training step by step: its loss, the latest held-out loss, its speed, its memory."""
+
+    def __init__(self) -> None:
+        super().__init__("steps")
+        self._said: dict[str, str] = {}
+
+    def tell(self, what: str) -> None:
+        """What is being done before the first step."""
+        self._show(what, 0)
+
+    def __call__(self, point: "Point", steps: int) -> None:
+        if point.loss is not None:
+            self._said["loss"] = f"loss {point.loss:.2f}"
+        if point.held_out is not None:
+            self._said["held out"] = f"held out {point.held_out:.2f}"
+        if point.tokens_per_second:
+            self._said["speed"] = f"{point.tokens_per_second:,.0f} tokens/s"
+        if point.memory:
+            self._said["memory"] = f"{point.memory / 1e9:.1f} GB"
+        order = ("loss", "held out", "speed", "memory")
+        self._show(", ".join(self._said[part] for part in order if part in self._said), point.step, steps, 80)

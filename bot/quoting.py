@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.answer_kinds import KINDS, holds, stems_of
+from bot.answer_kinds import EMPTY, HOW_MUCH, KINDS, contradicts, holds, stems_of
 from bot.units import Unit, rendered, units
 from data.models import Passage
 
@@ -29,7 +29,10 @@ TERMS = 5  # the most telling ones that coverage is a share of: who tells a stor
 NEIGHBOUR = 0.5
 ASKED = 4.0  # times the cosine of the question asked to one in the document, above SAME_QUESTION: its answer follows it
 SAME_QUESTION = 0.6
+SAME_DECISION, DECIDED = 0.5, 7.0  # the same where one asks whether, and the document says yes or no; what that adds
 LEANING = 1.5  # taken off where a sentence leans on one that can't be quoted
+ANNOUNCING = 2.0  # where it only announces an answer: "There were three common ways." repeats the question best of all
+CONTRADICTING = 2.0  # where it is of another version or year
 MARGIN = 2.2  # below the best score: what a further piece may lack; most answers are one or two sentences
 REDUNDANT = 0.92  # cosine of two pieces above which the second says nothing new
 
@@ -39,6 +42,16 @@ _LEANS = re.compile(
     r"as a result|for this reason|for example|for instance|that is|in other words|finally|second|third|secondly|thirdly|afterwards?)\b|"
     r"(?:it|its|he|she|they|them|their|his|her|this|that|these|those|such|both|neither|either|one|another|others|the (?:former|latter|same|other|first|second))\b|"
     r"(?:while|although|though|since|because of|with|for|by|in|from|after|as|if|when|to do|like|despite) (?:this|that|these|those|it|they|them|such)\b)",
+    re.IGNORECASE,
+)
+_DECISION = re.compile(
+    r"(?:\W*\w+,)?\s*(?:do|does|did|is|are|was|were|can|could|should|will|would|has|have|may|must)\b", re.IGNORECASE
+)
+_DECIDES = re.compile(r"(?:yes|no|sure|absolutely|never|not really|it depends)\b", re.IGNORECASE)
+_LISTS = re.compile(r":\s*\w|,.*\b(?:and|or)\b")  # it says at once what it announces
+_ANNOUNCES = re.compile(
+    r":$|\b(?:the following|as follows|(?:here|there) (?:are|were|is|was) (?:the |my |our |some |several |many |a (?:few|couple)|(?:two|three|four|five|six|seven|\d+))"
+    r"(?!\w* (?:percent|%|people|users?|degrees|grams?))|in this (?:article|post|section|video)|(?:i|we)['’ ]?(?:ll| will) (?:discuss|describe|explain|cover|walk|show|share|briefly)|let['’]s (?:look|see|dive|discuss|explore))",
     re.IGNORECASE,
 )
 
@@ -60,6 +73,7 @@ class Quote:
     score: float  # comparable within one question
     cosine: float  # to the question: its own, or that of the document's own question that it answers
     coverage: float  # 0–1, of the question's terms, by how telling they are: in it, and with what it stands under
+    announces: bool = False  # only that an answer follows
 
     @property
     def quote(self) -> str:
@@ -124,21 +138,27 @@ def _pieces(passage: Passage) -> list[_Piece]:
 def _scored(question: str, pieces: list[_Piece], embedder: Embeds) -> tuple[list[Quote], NDArray[np.float32]]:
     """The quotable pieces with their scores, best first, and their vectors in that order."""
     spread = Counter(stem for piece in pieces for stem in piece.stems)
-    weights = {stem: math.log(1 + len(pieces) / (1 + spread[stem])) for stem in stems_of(question)}
+    telling = stems_of(question) - EMPTY or stems_of(question)
+    weights = {stem: math.log(1 + len(pieces) / (1 + spread[stem])) for stem in telling}
     total = sum(sorted(weights.values())[-TERMS:]) or 1.0
     kinds = [kind for kind in KINDS if kind.asked.search(question)]
 
     def share(stems: frozenset[str]) -> float:
         return min(1.0, sum(weight for stem, weight in weights.items() if stem in stems) / total)
 
+    counts = HOW_MUCH in kinds  # "There were three common ways" answers how many
     wordy = []  # what can be told without embedding
     for piece in pieces:
         score = COVERAGE * share(piece.stems) + IN_CONTEXT * share(piece.around) + PASSAGE * piece.passage.score
         score += sum(kind.weight for kind in kinds if holds(kind, question, piece.text))
         score += NAMED * _named(piece, weights)
         leans = _LEANS.match(piece.text) and not (piece.before and piece.before.unit.quotable)
-        wordy.append(score - LEANING * bool(leans))
-    kept = sorted(sorted(range(len(pieces)), key=lambda i: -wordy[i])[:EMBEDDED])
+        score -= LEANING * bool(leans) + ANNOUNCING * (not counts and _announces(piece.text))
+        wordy.append(score - CONTRADICTING * contradicts(question, piece.text))
+    kept = sorted({
+        *sorted(range(len(pieces)), key=lambda i: -wordy[i])[:EMBEDDED],
+        *(at for i, piece in enumerate(pieces) if piece.text.endswith("?") for at in (i, i + 1) if at < len(pieces)),
+    })  # fmt: skip
     vectors = embedder.encode([question, *(pieces[i].text for i in kept)])
     asked, vectors = vectors[0], vectors[1:]
     smoothed = _smoothed([(pieces[i].passage.rank, pieces[i].unit.place) for i in kept], vectors)
@@ -151,12 +171,20 @@ def _scored(question: str, pieces: list[_Piece], embedder: Embeds) -> tuple[list
             continue
         before = piece.before if piece.before and piece.before.text.endswith("?") else None
         same = of.get(id(before), 0.0)  # the document may ask the very question
-        score = wordy[i] + COSINE * cosines[at] + SMOOTHED * near[at] + ASKED * max(0.0, same - SAME_QUESTION)
+        decided = _DECIDES.match(piece.text) and _DECISION.match(question)
+        least = SAME_DECISION if decided else SAME_QUESTION
+        score = wordy[i] + COSINE * cosines[at] + SMOOTHED * near[at] + ASKED * max(0.0, same - least)
+        score += DECIDED * bool(decided and same > least)
         coverage = (share(piece.stems) + share(piece.around)) / 2
-        cosine = max(cosines[at], same if same > SAME_QUESTION else 0.0)
-        found.append((at, Quote(piece.passage, piece.unit, score, cosine, coverage)))
+        cosine = max(cosines[at], same if same > least else 0.0)
+        announces = not counts and _announces(piece.text)
+        found.append((at, Quote(piece.passage, piece.unit, score, cosine, coverage, announces)))
     found.sort(key=lambda item: -item[1].score)
     return [quote for _, quote in found], vectors[[at for at, _ in found]]
+
+
+def _announces(text: str) -> bool:
+    return bool(_ANNOUNCES.search(text)) and not _LISTS.search(text)
 
 
 def _named(piece: _Piece, asked: Collection[str]) -> float:
@@ -180,14 +208,15 @@ def _smoothed(places: Sequence[tuple[int, int]], vectors: NDArray[np.float32]) -
 
 
 def _choose(scored: list[Quote], vectors: NDArray[np.float32], most: int) -> list[Quote]:
-    """The best pieces that say different things, best first, each with the one it leans on where there is room."""
+    """The best pieces that say different things, best first, each with what it leans on or announces where there is room."""
     at = {(quote.passage.rank, quote.unit.place): quote for quote in scored}
     chosen: list[Quote] = []
     taken: list[int] = []
     for i, quote in enumerate(scored):
-        if len(chosen) >= most or quote.score < scored[0].score - MARGIN:
+        if len(chosen) >= most or (chosen and quote.score < chosen[0].score - MARGIN):
             break
-        if quote in chosen or (taken and float((vectors[taken] @ vectors[i]).max()) > REDUNDANT):
+        said = {other.text for other in chosen}
+        if quote.text in said or (taken and float((vectors[taken] @ vectors[i]).max()) > REDUNDANT):
             continue
         needed = [quote]
         if quote.unit.kind == "sentence" and _LEANS.match(quote.text):
@@ -196,7 +225,13 @@ def _choose(scored: list[Quote], vectors: NDArray[np.float32], most: int) -> lis
                 needed.append(previous)
             elif previous is None and chosen and quote.unit.place > 0:
                 continue  # it leans on something that can't be quoted
+        if quote.announces:
+            following = [at.get((quote.passage.rank, quote.unit.place + n)) for n in (1, 2)]
+            needed = [quote, *(each for each in following if each is not None and each not in chosen)]
+            needed = needed[: most - len(chosen)]
+            if len(needed) == 1:
+                continue  # what it announces can't be quoted
         if len(chosen) + len(needed) <= most:
             chosen += needed
             taken.append(i)
-    return chosen
+    return chosen or scored[:1]

@@ -13,9 +13,9 @@ from typing import BinaryIO, cast
 
 from filelock import FileLock, Timeout
 
-from bot.csvio import ADDED, encode, read_comments, unguard
 from bot.drafts import Draft, Status
 from bot.drafts_log import OutputRecord, draft_cells, other_manner
+from data.csvio import ADDED, Table, encode, encode_header, read_comments, unguard
 from data.errors import BadInput
 
 RECENT = 10  # the latest replies that a new one is compared with, so that they vary
@@ -30,6 +30,7 @@ class Progress:
     done: int = 0
     resumed: int = 0  # rows that an earlier run had written
     counts: Counter[str] = field(default_factory=Counter)  # status → rows
+    doubled: tuple[str, ...] = ()  # columns of the input's own that are called like some of the drafts'
 
 
 def reply_to_csv(
@@ -45,6 +46,7 @@ def reply_to_csv(
 ) -> Progress:
     """Draft a reply to every row of `comments` and write them to `output`, one row each, in order.
 
+    The output is UTF-8, with the input's delimiter, and with a byte order mark where the input has one.
     `draft(comment, recent replies)` writes one draft; where it raises, its row gets the status "failed" and the rest is
     done all the same. `output` itself is the state: run again after a kill, it goes on behind the last whole row.
     `record` takes the drafts in for the page. Raises BadInput where `comments` can't be used, or `output` is another
@@ -52,7 +54,7 @@ def reply_to_csv(
     """
     table, index = read_comments(comments, column)
     rows = table.rows[:limit]
-    header = encode([*table.columns, *ADDED])
+    header = encode_header([*table.columns, *ADDED], table.form)
     if output.resolve() == comments.resolve():
         raise BadInput(f"{output} is the input: give -o another file")
     try:
@@ -60,7 +62,13 @@ def reply_to_csv(
             raise BadInput(f"{output} is no file: give -o the name of a CSV file")
         output.parent.mkdir(parents=True, exist_ok=True)
         with _only_writer(output), open(output, "w+b" if overwrite or not output.exists() else "r+b") as file:
-            earlier, end = _whole_rows(file.read(), output, header, rows)
+            written, end = _whole_rows(file.read(), output, header, table)
+            if len(written) > len(rows):
+                raise BadInput(
+                    f"{output} has {len(written)} rows already, more than --limit {limit}: raise that, or "
+                    "--overwrite it"
+                )
+            earlier = [_as_drafted(cells) for cells in written]
             if other := {writer for _, writer in earlier if writer} - {responder}:
                 raise other_manner(output, f"--responder {other.pop()}")
             begin = partial(record.begin, comments, output, table.columns, rows, index) if record else None
@@ -68,12 +76,13 @@ def reply_to_csv(
                 begin(earlier)
             _go_on_behind(file, header, end)
             state = Progress(len(rows), len(earlier), len(earlier))
-            state.counts.update(draft.status for draft, _ in earlier)
+            state.doubled = tuple(name for name in dict.fromkeys(table.columns) if name in ADDED)
+            state.counts.update(status or "without a status" for _, status, *_ in written)
             replies = [draft.reply for draft, _ in earlier]
             progress(state, None)
             for number, row in enumerate(rows[state.done :], state.done):
                 result = _draft_safely(draft, row[index], tuple(r for r in replies[-RECENT:] if r))
-                file.write(encode([*row, *draft_cells(result, responder)]))
+                file.write(encode([*row, *draft_cells(result, responder)], table.form.delimiter))
                 file.flush()
                 if begin and not number:
                     begin([])  # not before there is a draft: a run that is stopped at once leaves nothing on the page
@@ -100,30 +109,29 @@ def _draft_safely(draft: Callable[[str, tuple[str, ...]], Draft], comment: str, 
         return Draft("", "failed", "", (f"failed: {type(error).__name__}: {error}",))
 
 
-def _whole_rows(
-    body: bytes, output: Path, header: bytes, rows: list[tuple[str, ...]]
-) -> tuple[list[tuple[Draft, str]], int]:
-    """The drafts with their responders in what an output holds so far, and where its last whole row ends (0: nowhere).
+def _whole_rows(body: bytes, output: Path, header: bytes, table: Table) -> tuple[list[list[str]], int]:
+    """The added cells of each row that an output holds so far, and where its last whole row ends (0: nowhere).
 
-    Raises BadInput where it is no output for these `rows`.
+    Raises BadInput where it is no output for the comments in `table`.
     """
     if not header.startswith(body[: len(header)]):
         raise BadInput(f"{output} exists and is not the output of this input: give -o another file, or --overwrite it")
     if len(body) < len(header):
         return [], 0
     end = len(header)
-    records = list(csv.reader(io.StringIO(body[end:].decode("utf-8", "replace"), newline="")))
-    done: list[tuple[Draft, str]] = []
+    rows, delimiter = table.rows, table.form.delimiter
+    records = list(csv.reader(io.StringIO(body[end:].decode("utf-8", "replace"), newline=""), delimiter=delimiter))
+    done: list[list[str]] = []
     for record in records:
         cells = [unguard(cell) for cell in record]
-        written = encode(cells)
+        written = encode(cells, delimiter)
         if body[end : end + len(written)] != written:
             if len(done) < len(records) - 1:  # only the last row can be torn; before it, someone else has been at work
                 raise BadInput(f"{output} was changed by another program: give -o another file, or --overwrite it")
             break
         if len(done) >= len(rows) or encode(cells[: -len(ADDED)]) != encode(rows[len(done)]):
             raise BadInput(f"{output} has rows that are not this input's: give -o another file, or --overwrite it")
-        done.append(_as_drafted(cells[-len(ADDED) :]))
+        done.append(cells[-len(ADDED) :])
         end += len(written)
     return done, end
 

@@ -30,7 +30,7 @@ STYLES = {
 
 def show_report(report: "Report") -> None:
     """The table at the end of an ingest; unchanged documents are only counted."""
-    table = _table("document", "outcome", "pages", "chunks", "why")
+    table = table_of("document", "outcome", "pages", "chunks", "why")
     for entry in report.entries:
         if entry.outcome != "unchanged":
             table.add_row(
@@ -62,7 +62,7 @@ def show_sources(sources: "list[Source]") -> None:
     if not sources:
         out.print("No documents yet: `shawgpt ingest PATH` reads some.", highlight=False)
         return
-    table = _table("source", "title", "pages", "chunks", "ingested")
+    table = table_of("source", "title", "pages", "chunks", "ingested")
     for source in sources:
         table.add_row(
             _text(_short(source.source)),
@@ -72,7 +72,8 @@ def show_sources(sources: "list[Source]") -> None:
             source.ingested_at[:10],
         )
     out.print(table)
-    out.print(f"{len(sources)} documents, {sum(source.chunks for source in sources)} chunks", highlight=False)
+    chunks = sum(source.chunks for source in sources)
+    out.print(f"{some(len(sources), 'document')}, {some(chunks, 'chunk')}", highlight=False)
 
 
 def show_passages(found: "SearchResult") -> None:
@@ -112,7 +113,7 @@ def show_answer(answer: "Answer") -> None:
 
 def show_drafts(path: Path, column: str | None) -> None:
     """The drafts of an output file, whose comments are in `column`, as a table."""
-    from bot.csvio import read_comments, read_table
+    from data.csvio import read_comments, read_table
 
     table = read_table(path)
     _, comment = read_comments(path, column)  # the same index: in an output, the columns left out are the last
@@ -135,7 +136,13 @@ def show_findings(findings: "list[Finding]") -> None:
         out.print(f"{mark} {_text(finding.what)}: {_text(finding.found)}", highlight=False)
 
 
-def _table(*columns: str) -> Table:
+def some(count: int, what: str) -> str:
+    """ "1 chunk", "2 chunks"."""
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def table_of(*columns: str) -> Table:
+    """An empty table of that shape."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in ("pages", "chunks") else "left", overflow="fold")
@@ -148,7 +155,7 @@ def _text(text: str) -> str:
 
 
 def _styled(word: str) -> str:
-    return f"[{STYLES.get(word, 'default')}]{word}[/]"
+    return f"[{STYLES.get(word, 'default')}]{_text(word)}[/]"
 
 
 def _number(value: int) -> str:

@@ -18,6 +18,7 @@ from data.style_memory import PastReply
 
 POOL = 500  # portable replies kept, the latest: each comment behind them is classified once, at the start
 NEVER_AGAIN = 5  # the latest drafts whose words aren't given again, where there are as many others
+STALE = 0.5  # what a text loses where it stands further back among the latest drafts
 ENOUGH = NEVER_AGAIN + 1  # past replies that fit; with fewer, the persona's own are drawn on too
 CLOSE = 0.35  # choices within this of the best fit are equally good; one is drawn
 
@@ -145,7 +146,7 @@ def _vary(fitting: list[tuple[Choice, float]], recent: Sequence[str]) -> list[tu
     used = [next((t for t in sorted(texts, key=len, reverse=True) if draft.startswith(t)), "") for draft in recent]
     keep = min(NEVER_AGAIN, len(texts) - 1)
     barred = set(list(dict.fromkeys(t for t in reversed(used) if t))[:keep])
-    return [(choice, fit) for choice, fit in fitting if choice.text not in barred]
+    return [(choice, fit - STALE * (choice.text in used)) for choice, fit in fitting if choice.text not in barred]
 
 
 def _fit(choice: Choice, comment: str, label: str) -> float | None:

@@ -10,6 +10,7 @@ from data.sentences import sentences
 
 LONGEST = 80  # words that are still quoted
 HEADING_WORDS, ROW_WORDS, RUN_IN_WORDS = 12, 24, 4
+CAPTION_WORDS = 14
 SHORT_ITEM = 40  # words of a list item that is quoted whole, its question and its answer together
 
 _WORD = re.compile(r"\w+(?:[’'-]\w+)*")
@@ -30,6 +31,23 @@ _SIGNPOST = re.compile(
 _FOOTER = re.compile(r"\s[·•|]\s|©|\ball rights reserved\b|\bpage \d+\b", re.IGNORECASE)
 _DATE = re.compile(
     r"\b\d{1,2}(?:st|nd|rd|th)? [A-Z][a-z]{2,8},? (?:19|20)\d\d\b|\b[A-Z][a-z]{2,8} \d{1,2},? (?:19|20)\d\d\b"
+)
+_MARK = re.compile(
+    r"(?: ?\[\d{1,3}(?:, ?\d{1,3})*\])+(?=[\s.,;:)]|$)"
+)  # the document's own "[8][19]" leads nowhere here
+_GLUED = re.compile(r"(?<=\w)\*\*(?=\w)")  # emphasis whose space is inside it
+_SPACED = re.compile(r" ([,.;:!?])(?=\s|$)")  # left by emphasis or by a tokenizer
+# A caption or a title with a full stop: begins as one and has no verb that is seen.
+_CAPTIONED = re.compile(
+    r"(?:(?:An?|The|Some|My|Our) )?(?:(?:simple|basic|brief|high-level|quick|general|visual) )?"
+    r"(?:(?:step|level|part|trick|tip|idea|problem|use case|chapter) \d+|comparison|overview|outline|example|illustration|definition|design|diagram|plot|chart|graph|picture|screenshot|image|summary|list|\w+ing)\b",
+    re.IGNORECASE,
+)
+_FINITE = re.compile(
+    r"\b(?:is|are|was|were|be|been|am|has|have|had|do|does|did|can|could|will|would|shall|should|may|might|must|need|needs|let|lets|\w+n['’]t|\w+['’](?:s|re|ve|ll|d)|\w{3,}ed|"
+    r"gives?|takes?|makes?|means?|shows?|uses?|works?|helps?|keeps?|gets?|puts?|comes?|goes|says?|tells?|allows?|requires?|depends?|costs?|becomes?|begins?|starts?|stops?|runs?|ends?|lies|lets|wants?|"
+    r"brings?|leads?|turns?|holds?|stands?|sits?|beats?|cuts?|hits?|sets?|made|took|gave|got|went|came|said|told|found|kept|left|held|built|began|became|ran|won|lost|sold|cost|brought|thought|wrote)\b",
+    re.IGNORECASE,
 )
 _ROW = re.compile(r"\s\|\s|\t")
 _FIGURE = re.compile(r"\d+(?:[.,:–-]\d+)*")
@@ -89,8 +107,8 @@ def units(text: str) -> list[Unit]:
 
 
 def rendered(text: str, unit: Unit) -> str:
-    """The unit as it reads in an answer: word for word, but a table row has its column names and no bars."""
-    quote = text[unit.start : unit.end].replace("**", "")
+    """The unit as it reads in an answer: word for word, without reference marks; a table row has its column names."""
+    quote = _SPACED.sub(r"\1", _MARK.sub("", _GLUED.sub(" ", text[unit.start : unit.end]).replace("**", "")))
     if unit.kind == "row" and _ROW.search(quote):
         cells, names = _cells(quote), _cells(unit.header)
         if len(cells) == len(names):
@@ -101,11 +119,13 @@ def rendered(text: str, unit: Unit) -> str:
 
 
 def usable(sentence: str) -> bool:
-    """Whether it can stand in an answer: a whole sentence of prose, no heading, question, caption, code or fragment."""
+    """Whether it can stand in an answer: a whole sentence of prose, no question, caption, code or fragment."""
     words = _WORD.findall(sentence)
     if not 4 <= len(words) <= LONGEST or not _ENDED.search(sentence):
         return False
-    return _clean(sentence) and _prose(sentence) >= 0.6
+    if len(words) <= CAPTION_WORDS and _CAPTIONED.match(sentence) and not _FINITE.search(sentence):
+        return False
+    return _clean(sentence) and _prose(sentence) >= 0.6 and sentence.count("“") == sentence.count("”")
 
 
 def usable_item(item: str) -> bool:

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from data.errors import WorkFolderError
@@ -13,6 +13,8 @@ SCHEMA_VERSION = 1
 # SQLite's write-ahead log can corrupt a database when it is reset under load; fixed in 3.51.3 (sqlite.org/wal.html).
 # Older libraries keep the rollback journal, which is slower and sound.
 WAL_IS_SOUND_SINCE = (3, 51, 3)
+
+NOWHERE = ":memory:"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS knowledge_bases (
@@ -75,12 +77,13 @@ CREATE TABLE IF NOT EXISTS drafts (               -- what the page shows, with t
 class Database:
     """One connection a thread to `path`, made on first use; `write()` serialises the writers of this process."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the database.
+    def __init__(self, path: Path, read_only: bool = False) -> None:
+        """Open or create the database; `read_only` one that isn't there is empty, and nothing is written.
 
         Raises WorkFolderError where it is of a newer version, damaged, or can't be written.
         """
         self.path = path
+        self._read_only = read_only
         self._local = threading.local()
         self._writing = threading.RLock()
         self._connections: list[sqlite3.Connection] = []
@@ -91,7 +94,7 @@ class Database:
                     f"{path.parent} was made by a newer shawgpt (schema {version}; this one reads up to "
                     f"{SCHEMA_VERSION}): upgrade shawgpt, or choose another folder with --home"
                 )
-            if version == 0:
+            if version == 0 and not read_only:
                 self._create()
 
     @property
@@ -100,10 +103,15 @@ class Database:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             # Autocommit mode: transactions are begun by `write()` alone, so that none is left open by a read.
-            connection = sqlite3.connect(self.path, timeout=10, isolation_level=None, check_same_thread=False)
+            where = self._to_read() if self._read_only else self.path
+            connection = sqlite3.connect(
+                where, timeout=10, isolation_level=None, check_same_thread=False, uri=self._read_only
+            )
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA foreign_keys = ON")
-            if sqlite3.sqlite_version_info >= WAL_IS_SOUND_SINCE:
+            if where == NOWHERE:
+                connection.executescript(SCHEMA)
+            if sqlite3.sqlite_version_info >= WAL_IS_SOUND_SINCE and not self._read_only:
                 connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")  # a commit is an acknowledgement: it survives power loss
             self._local.connection = connection
@@ -162,6 +170,15 @@ class Database:
             connection.close()
         self._connections.clear()
         self._local = threading.local()
+
+    def _to_read(self) -> str:
+        if not self.path.exists():
+            return NOWHERE
+        # SQLite opens a closed database in WAL mode by making files beside it; told that nobody writes, it needs none.
+        with suppress(OSError), self.path.open("rb") as file:
+            if file.read(20)[18:19] == b"\2" and not Path(f"{self.path}-wal").exists():  # sqlite.org/fileformat.html
+                return f"{self.path.as_uri()}?mode=ro&immutable=1"
+        return f"{self.path.as_uri()}?mode=ro"
 
     def _create(self) -> None:
         # executescript commits on its own, so the transaction is spelt out: a kill leaves version 0 and no tables.

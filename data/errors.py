@@ -25,3 +25,11 @@ class Rejected(ShawGPTError):
 
 class Empty(Rejected):
     """A document that could be read but holds no text (a scan, an empty file)."""
+
+
+class TrainingStopped(ShawGPTError):
+    """Training can't go on, or going on would waste time; the message says why and what to change."""
+
+
+class AdapterRefused(ShawGPTError):
+    """An adapter that was changed since it was trained, or that belongs to another base or prompt."""

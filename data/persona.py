@@ -1,6 +1,7 @@
 """Personas: who replies. YAML files, checked; a user's own shadow the shipped ones."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
@@ -28,7 +29,7 @@ INTENTS = (
     "unclear",
 )
 SHIPPED = "shawgpt"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}")
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f/\\]|^\s*[.-]")  # what leads elsewhere, hides a file, or is taken for an option
 _DASHES = "-–—‒―−~"
 _DASH = re.escape(_DASHES)
 EMOJI = re.compile("[\u2600-\u27bf\u2b50\u2b55\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff]")
@@ -196,16 +197,25 @@ def _plain(ending: str) -> str:
 
 
 def slug(name: str) -> str:
-    """The file name, without its ending, of a persona of this name. Raises BadInput for what is no name."""
-    if not _NAME.fullmatch(name):
+    """The file name, without its ending, of a persona of this name: jose-n for José Ñ. Raises BadInput for no name."""
+    made = _file_name(name)
+    if len(name) > 64 or _NO_NAME.search(name) or not made:
         raise BadInput(f"{name[:80]!r} can't name a persona: use letters, digits, spaces, - and _ (64 at most)")
-    return name.strip().lower().replace(" ", "-")
+    return made
+
+
+def _file_name(name: str) -> str:
+    """`name` in lower case, its accents and apostrophes gone, a dash for all else but letters, digits and _."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", re.sub(r"[^\w-]+", "-", re.sub("['’]", "", plain)).strip("-"))
 
 
 def _paths(home: Path | None) -> dict[str, Path]:
     """Persona files by name; the user's own last, so that they shadow the shipped ones."""
     folders = [Path(str(files("data") / "personas"))] + ([home / "personas"] if home else [])
-    return {path.stem.lower(): path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))}
+    return {
+        _file_name(path.stem): path for folder in folders if folder.is_dir() for path in sorted(folder.glob("*.yaml"))
+    }
 
 
 def _read(path: Path) -> Persona:

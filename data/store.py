@@ -120,6 +120,16 @@ class Store:
         )
         return row["digest"] if row else None
 
+    def size(self, kb: str, source: str) -> tuple[int, int]:
+        """How many chunks and pages `source` has; none where it isn't in `kb`."""
+        row = self._one(
+            "SELECT d.pages, (SELECT count(*) FROM chunks WHERE document = d.id) AS chunks"
+            " FROM documents d JOIN knowledge_bases k ON k.id = d.kb WHERE k.name = ? AND source = ?",
+            kb,
+            source,
+        )
+        return (row["chunks"], row["pages"]) if row else (0, 0)
+
     def known_vectors(self, ids: Sequence[str]) -> dict[str, bytes]:
         """The vectors of those of the chunk `ids` that the record has, as it keeps them (float32, little-endian)."""
         return {row["id"]: row["vector"] for row in self._in("SELECT id, vector FROM chunks WHERE id IN ({})", ids)}

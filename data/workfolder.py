@@ -16,16 +16,18 @@ LOCK_WAIT = 0.5  # seconds; a second writer hears within one second that it can'
 class WorkFolder:
     """A folder with one database, the Chroma index and the user's personas."""
 
-    def __init__(self, path: Path) -> None:
-        """Use `path`, creating it if need be. Raises WorkFolderError where that can't be done."""
+    def __init__(self, path: Path, writing: bool = True) -> None:
+        """Use `path`; for `writing` it is made if need be. Raises WorkFolderError where that can't be done."""
         self.path = path.expanduser().absolute()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if not os.access(self.path, os.W_OK):
+            if writing:
+                self.path.mkdir(parents=True, exist_ok=True)
+            if writing and not self.writable:
                 raise PermissionError(13, "Permission denied")
         except OSError as error:
             raise WorkFolderError(
-                f"{self.path} can't be used as work folder ({error.strerror}): choose another with --home"
+                f"{self.path} can't be written, as this needs ({error.strerror}): see to its permissions, or choose "
+                "another work folder with --home"
             ) from error
         self._lock = FileLock(self.path / "lock")
         self._holder = self.path / "lock.json"
@@ -44,6 +46,11 @@ class WorkFolder:
     def personas(self) -> Path:
         """The user's own persona files."""
         return self.path / "personas"
+
+    @property
+    def writable(self) -> bool:
+        """Whether it is there, and can be written."""
+        return os.access(self.path, os.W_OK)
 
     @property
     def writing(self) -> bool:

@@ -13,6 +13,7 @@ from data.hidden import strip_hidden
 from data.models import Passage
 from data.persona import Persona
 
+PROMPT_VERSION = "1"  # goes up with any change to what a model sees; an adapter's card holds the one it was trained on
 BOS, EOS = "<s>", "</s>"
 BOS_ID, EOS_ID = 1, 2  # in Mistral's v1 vocabulary
 
@@ -50,6 +51,12 @@ def neutralise(text: str) -> str:
         if safe == text:
             return _ROLE.sub(r"\1 –", safe)
         text = safe
+
+
+def control_string(text: str) -> str:
+    """The first string in `text` that would open or end a turn, such as "[INST]"; empty where there is none."""
+    found = _SQUARE.search(text) or _ANGLE.search(text)
+    return found[0] if found else ""
 
 
 def messages(

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from ingest.kinds import SUFFIXES
 if TYPE_CHECKING:
     from ingest.fetch import Fetcher
 
+_HOST = re.compile(r"www\.|[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?::\d+)?/", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class Item:
@@ -21,6 +24,7 @@ class Item:
 
     source: str  # absolute path or URL
     path: Path | None = None  # None for a URL
+    refused: str = ""  # why there is nothing to read: a feed that is down, an address that is none
 
 
 @dataclass(frozen=True)
@@ -34,15 +38,13 @@ class Found:
 def discover(arguments: Sequence[str], fetcher: "Fetcher | None" = None) -> Found:
     """Expand files, folders (with all below), globs, URLs, and feed or sitemap addresses.
 
+    A feed that can't be fetched is an item that says why, and the rest is found all the same.
     Raises BadInput where a path doesn't exist, a glob matches nothing, or a folder holds nothing that can be read.
     """
     items: dict[str, Item] = {}
     skipped = 0
     for argument in arguments:
-        if "://" in argument:
-            found = Found(tuple(Item(url) for url in _addresses(argument, fetcher)))
-        else:
-            found = _paths(argument)
+        found = Found(_addresses(argument, fetcher)) if "://" in argument else _paths(argument)
         items.update({item.source: item for item in found.items if item.source not in items})
         skipped += found.skipped
     if not items:
@@ -66,6 +68,8 @@ def _paths(argument: str) -> Found:
         ) from error
     if not matches:
         hint = "matches nothing" if glob.has_magic(argument) else "no such file or folder"
+        if _HOST.match(argument):
+            hint += f" (an address begins with https://, as in https://{_shown(argument)})"
         raise BadInput(f"{_shown(argument)}: {hint}")
     return _readable((Path(match) for match in matches), argument)
 
@@ -115,17 +119,17 @@ def source_of(path: Path) -> str:
     return str(path).encode("utf-8", "backslashreplace").decode()
 
 
-def _addresses(url: str, fetcher: "Fetcher | None") -> list[str]:
-    """The addresses of the posts behind a feed or sitemap; else the URL itself."""
+def _addresses(url: str, fetcher: "Fetcher | None") -> tuple[Item, ...]:
+    """The posts behind a feed or sitemap; else the URL itself."""
     from ingest.feeds import is_listing, posts
 
-    url = urldefrag(url).url
-    if not is_listing(url):
-        return [url]
     try:
-        return posts(url, fetcher)
+        url = urldefrag(url).url
+        return tuple(map(Item, posts(url, fetcher))) if is_listing(url) else (Item(url),)
     except Rejected as error:
-        raise BadInput(f"{_shown(url)}: {error}") from error
+        return (Item(url, refused=str(error)),)
+    except ValueError as error:  # as urllib has it for a bracket that doesn't close
+        return (Item(url, refused=f"not an address that can be fetched ({error})"),)
 
 
 def _shown(argument: str) -> str:

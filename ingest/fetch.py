@@ -97,6 +97,10 @@ def _check_url(url: str) -> None:
         raise Rejected(f"only http and https addresses are fetched, not {parsed.scheme or 'this'}:")
     if not parsed.host:
         raise Rejected("an address without a host")
+    if parsed.port is not None and not 0 < parsed.port < 2**16:
+        raise Rejected(f"an address with an impossible port ({parsed.port}): they go from 1 to 65535")
+    if "%20" in parsed.host:
+        raise Rejected("an address with a space in its host")
     if parsed.userinfo:
         raise Rejected("an address with a user name in it: leave that out")
 

@@ -59,7 +59,8 @@ def _blocks(body: Any) -> list[Block]:
         line = sanitise(" ".join("".join(buffer).split()))
         buffer.clear()
         if line and not is_clutter(line):
-            blocks.append(Block(line, level, tight=tag == last and tag in _TIGHT))
+            mark = "- " if tag == "item" else ""  # so that it can be told from a heading, and is quoted whole
+            blocks.append(Block(mark + line, level, tight=tag == last and tag in _TIGHT))
             last = tag
 
     # Iterative, as hostile pages nest tens of thousands deep. Stack entries: (element, entering).

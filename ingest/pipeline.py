@@ -16,7 +16,7 @@ from ingest.reading import Raw, Reader, load
 if TYPE_CHECKING:
     from ingest.fetch import Fetcher
 
-READING = "1"  # part of every digest: raise it when reading or chunking changes, and documents are read anew
+READING = "2"  # part of every digest: raise it when reading or chunking changes, and documents are read anew
 FLUSH = 128  # chunks embedded in one call, and documents or chunks in a commit: keeps cores busy, bounds memory
 
 Outcome = Literal["added", "updated", "unchanged", "empty", "rejected"]
@@ -196,7 +196,8 @@ def _changed(
             done(_refused(store, kb, item.source, error))
             continue
         if store.digest(kb, raw.source) == _digest(raw):
-            done(Entry(raw.source, "unchanged"))
+            chunks, pages = store.size(kb, raw.source)
+            done(Entry(raw.source, "unchanged", chunks, pages=pages))
         else:
             yield raw
 

@@ -36,6 +36,8 @@ class Raw:
 
 def load(item: Item, fetcher: "Fetcher | None" = None) -> Raw:
     """The bytes' digest and kind of one item; fetches a URL. Raises Rejected with the reason it can't be taken."""
+    if item.refused:
+        raise Rejected(item.refused)
     if item.path is None:
         from ingest.fetch import Fetcher
 

@@ -15,6 +15,16 @@ def embedder() -> Embedder:
     return load_embedder()
 
 
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small real Mistral, trained once a session (see tiny.py)."""
+    import torch
+    from tiny import make_base
+
+    torch.set_num_threads(1)  # two threads on busy cores wait for each other, ten times as long as they work
+    return make_base(tmp_path_factory.mktemp("tiny") / "base")
+
+
 @pytest.fixture
 def assistant(tmp_path: Path, embedder: Embedder) -> Iterator[Assistant]:
     """An assistant that may write, with an empty work folder."""

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,8 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("used")
     (folder / "known.txt").write_text("Something that is known about bread and its crust.")
     (folder / "two.csv").write_text("a,b\n1,2\n")
+    (folder / "scan.pdf").write_bytes(b"%PDF-1.4 and so on")
+    (folder / "-dash.md").write_text("Something else.")
     (folder / "empty-folder").mkdir()
     command_in(folder)("ingest", "known.txt")
     return folder
@@ -70,7 +73,9 @@ def test_way_from_a_folder_to_a_cited_answer_and_back(shawgpt, write):
     assert answer["responder"] == "extractive"
     assert all(support["quote"] in passage["text"] for s in answer["sentences"] for support in s["support"])
 
-    shawgpt("forget", "docs/rest.md")
+    assert "2 documents, 2 chunks" in shawgpt("sources").stdout
+    assert "(1 chunk)" in shawgpt("forget", "docs/rest.md").stdout
+    assert "1 document, 1 chunk\n" in shawgpt("sources").stdout
     assert "nine hours" not in shawgpt("search", "how long does the dough rest", "--json").stdout
 
 
@@ -109,6 +114,23 @@ def test_document_that_cannot_be_read_is_named_and_the_rest_is_taken(shawgpt, wr
     assert all(entry["reason"] for entry in report["documents"] if entry["outcome"] == "rejected")
 
 
+def test_feed_that_cannot_be_fetched_is_rejected_and_the_rest_is_taken(shawgpt, write):
+    good = write("good.txt", "Bread rests overnight before it is baked in the oven.")
+    report = json.loads(shawgpt("ingest", good, "http://127.0.0.1:9/feed.xml", "--json", code=1).stdout)
+    assert (report["counts"]["added"], report["counts"]["rejected"]) == (1, 1)
+    rejected = next(entry for entry in report["documents"] if entry["outcome"] == "rejected")
+    assert rejected["source"] == "http://127.0.0.1:9/feed.xml"
+    assert "private" in rejected["reason"]
+
+
+def test_document_that_is_unchanged_is_told_with_its_chunks(shawgpt, write):
+    good = write("good.txt", "Bread rests overnight before it is baked in the oven.")
+    first, again = (json.loads(shawgpt("ingest", good, "--json").stdout)["documents"][0] for _ in range(2))
+    assert again["outcome"] == "unchanged"
+    assert again["embedded"] == 0
+    assert again["chunks"] == first["chunks"] == 1
+
+
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
@@ -127,6 +149,9 @@ def test_document_that_cannot_be_read_is_named_and_the_rest_is_taken(shawgpt, wr
         (["forget", "nothing.txt"], "nothing.txt"),
         (["doctor", "--restore", "missing.sqlite3"], "missing.sqlite3"),
         (["doctor", "--restore", "two.csv"], "two.csv is no back-up"),
+        (["doctor", "--restore", "a.sqlite3", "--backup", "b.sqlite3"], "--restore and --backup in one"),
+        (["ask", "--questions", "scan.pdf"], "give a text file of questions, one a line"),
+        (["ingest", "www.example.com/feed.xml"], "https://www.example.com/feed.xml"),
         (["ingest", ""], "one of the paths is empty"),
         (["ask", " "], "give a question"),
         (["search", ""], "give a query"),
@@ -152,12 +177,29 @@ def test_what_cannot_be_done_is_one_line_that_says_what_to_do_and_changes_nothin
         (["persona", "nwe"], "no such command 'nwe'"),
         (["rply"], "Did you mean 'reply'?"),
         (["ask", "a", "b"], "(see `shawgpt ask --help`)"),
+        (["ingest", "-dash.md"], "(the file -dash.md is given as ./-dash.md)"),
     ],
 )
 def test_wrong_usage_is_one_line_that_says_where_the_help_is(used, args, expected):
     run = command_in(used)(*args, code=2)
     assert expected in one_line(run)
     assert run.stdout == ""
+
+
+def test_version_is_told(used):
+    assert command_in(used)("--version").stdout == f"shawgpt {version('shawgpt')}\n"
+
+
+def test_file_without_questions_is_named(used):
+    (used / "none.txt").write_text("\n \n")
+    run = command_in(used)("ask", "--questions", "none.txt")
+    assert one_line(run) == "shawgpt: none.txt has no questions in it\n"
+    assert run.stdout == ""
+
+
+def test_columns_called_like_those_of_the_drafts_are_named(shawgpt, write):
+    run = shawgpt("reply", write("in.csv", "Comment,reply,flags\nThank you so much!,a,b\n"), "-o", "out.csv")
+    assert "has reply, flags of its own" in one_line(run)
 
 
 def test_nothing_asked_for_is_answered_with_the_help(used):
@@ -201,8 +243,9 @@ def test_what_could_not_be_read_is_named_on_stderr_where_stdout_is_for_a_program
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", [["ingest", "docs"], ["serve", "--port", "0"]])
-def test_ctrl_c_says_that_what_was_done_is_saved(tmp_path, write, command):
+def test_stopping_it_says_that_what_was_done_is_saved(tmp_path, write, command, sent):
     for number in range(200):
         write(f"docs/{number}.txt", f"Document {number} has a sentence about bread and its crust. " * 40)
     process = subprocess.Popen(
@@ -211,11 +254,12 @@ def test_ctrl_c_says_that_what_was_done_is_saved(tmp_path, write, command):
     )  # fmt: skip
     while not (tmp_path / ".shawgpt/shawgpt.sqlite3").exists():
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     said = "".join(process.communicate(timeout=60))
     assert process.returncode in (0, 130)
     assert "saved" in said
     assert "Traceback" not in said
+    assert not (tmp_path / ".shawgpt/lock.json").exists()
 
 
 def test_comments_without_a_row_are_named(shawgpt, write):
@@ -224,12 +268,12 @@ def test_comments_without_a_row_are_named(shawgpt, write):
     assert "complete" not in run.stderr
 
 
-def test_restoring_twice_keeps_both_databases(shawgpt, write, tmp_path):
+def test_restoring_twice_keeps_both_databases_and_says_where(shawgpt, write, tmp_path):
     write("a.txt", "Bread rests overnight before it is baked in the oven.")
     shawgpt("doctor", "--backup", "empty.sqlite3")
     shawgpt("ingest", "a.txt")
-    for _ in range(2):
-        shawgpt("doctor", "--restore", "empty.sqlite3")
+    for name in ("shawgpt.before-restore", "shawgpt.before-restore-2"):
+        assert f"kept as {tmp_path}/home/{name}\n" in shawgpt("doctor", "--restore", "empty.sqlite3").stdout
     assert len(list((tmp_path / "home").glob("*.before-restore*"))) == 2
     assert b"overnight" in (tmp_path / "home/shawgpt.before-restore").read_bytes()
 
@@ -247,10 +291,19 @@ def test_read_only_work_folder_is_named(shawgpt, tmp_path, write):
     assert "--home" in one_line(shawgpt("ingest", write("a.txt", "words"), code=2))
 
 
+def test_looking_where_nothing_is_makes_no_work_folder(shawgpt, tmp_path):
+    assert "No documents yet" in shawgpt("sources").stdout
+    assert "no documents yet" in shawgpt("ask", "How long does it rest?").stdout
+    assert not (tmp_path / "home").exists()
+
+
 def test_persona_made_from_past_replies_can_be_used(shawgpt, write):
     replies = "".join(f'"Comment {i}","Thanks for watching, number {i}! ~Maya"\n' for i in range(12))
     pairs = write("past.csv", f"Comment,Response\n{replies}")
     assert "--persona maya" in shawgpt("persona", "new", "Maya", "--from", pairs).stdout
+    assert "jose-n.yaml: read it through, then use it with --persona jose-n" in (
+        shawgpt("persona", "new", "José Ñ", "--from", pairs).stdout
+    )
     assert "Maya" in shawgpt("persona", "list").stdout
     assert "signature: ~Maya" in shawgpt("persona", "show", "maya").stdout
     assert json.loads(shawgpt("persona", "show", "maya", "--json").stdout)["signature"] == "~Maya"

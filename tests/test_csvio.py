@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.csvio import COMMENT_NAMES, encode, find_column, guard, read_comments, read_table, unguard
+from data.csvio import COMMENT_NAMES, Form, encode, find_column, guard, read_comments, read_table, unguard
 from data.errors import BadInput
 
 
@@ -118,9 +118,31 @@ def test_delimiters_between_quotes_do_not_count(tmp_path, header):
     assert table.columns[1] == "Comment"
 
 
-def test_more_cells_than_the_header_is_named_with_its_record(tmp_path):
-    with pytest.raises(BadInput, match="record 3 has 3 cells, the header has 2"):
-        table_of(tmp_path, b"a,Comment\n1,x\n2,yes, indeed\n")
+@pytest.mark.parametrize("above", ["1,x", '1,"x\ny"', '1,"a "real" treat"', '\n\n1,"two\nlines"\n2,"a "real" one"'])
+def test_more_cells_than_the_header_is_named_with_its_line(tmp_path, above):
+    lines = above.count("\n") + 3
+    with pytest.raises(BadInput, match=f"line {lines} has 3 cells, the header has 2"):
+        table_of(tmp_path, f"a,Comment\n{above}\n2,yes, indeed\n".encode())
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_its_mark_is_named(tmp_path, encoding):
+    with pytest.raises(BadInput, match="UTF-16 without the mark"):
+        table_of(tmp_path, "id,Comment\n1,naïve 😀 loaf\n".encode(encoding))
+
+
+def test_bars_between_cells_are_named(tmp_path):
+    with pytest.raises(BadInput, match=r"separated by \|: save it with commas"):
+        table_of(tmp_path, b"id|Comment\n1|Nice, really\n")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "mark"), [("utf-8", False), ("utf-8-sig", True), ("utf-16", True), ("utf-32", True), ("cp1252", False)]
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_form_that_a_spreadsheet_goes_by_is_kept_with_the_table(tmp_path, encoding, mark, delimiter):
+    _, table = table_of(tmp_path, f"id{delimiter}Comment\n1{delimiter}Größe\n".encode(encoding))
+    assert table.form == Form(delimiter, mark)
 
 
 @pytest.mark.parametrize("body", [b"", b"\n \n", b"PK\x03\x04\xff\xfe\xfa", b"%PDF-1.7\xff\xfe\x80\x81"])

@@ -64,6 +64,12 @@ def test_what_is_not_there_is_told_in_one_line(tmp_path: Path, argument: str, mo
     assert len(str(error.value)) < 400
 
 
+@pytest.mark.parametrize("argument", ["www.example.com/feed.xml", "example.com/post", "www.example.com"])
+def test_an_address_without_its_https_is_told_so(argument: str) -> None:
+    with pytest.raises(BadInput, match=f"https://{argument}"):
+        discover([argument])
+
+
 def test_addresses_of_pages_are_items_and_fragments_do_not_count() -> None:
     items = discover(["https://example.com/a#part", "https://example.com/a"]).items
     assert [item.source for item in items] == ["https://example.com/a"]

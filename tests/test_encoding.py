@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.csvio import decode as decode_csv
+from data.csvio import decode as decode_csv
 from data.encoding import guess_encoding
 from ingest.html import read_html
 from ingest.text import decode

@@ -1,12 +1,12 @@
 """The extractive responder: what it drafts, what it cites, and what it leaves to the creator."""
 
 import json
-import re
+from dataclasses import replace
 
 import pytest
 
 from bot.drafts import Draft, Request
-from bot.extractive import ExtractiveResponder, answer_question, question_of
+from bot.extractive import ExtractiveResponder, answer_question, questions_of
 from bot.intent import IntentClassifier
 from bot.quoting import best_quotes
 from bot.units import usable
@@ -50,7 +50,12 @@ def found():
 
 
 def draft(responder, classifier, comment, found=None, recent=()) -> Draft:
-    return responder.draft(Request(comment, classifier.classify(comment), found, recent))
+    return responder.draft(request(classifier, comment, found, recent))
+
+
+def request(classifier, comment, found=None, recent=()) -> Request:
+    searched = tuple(replace(found, query=asked) for asked in questions_of(comment)) if found else ()
+    return Request(comment, classifier.classify(comment), searched, recent)
 
 
 def test_a_question_is_answered_word_for_word_with_sources(responder, classifier, found):
@@ -136,9 +141,7 @@ def test_hidden_characters_are_flagged_and_shown(responder, classifier):
 
 
 def test_pieces_of_a_stream_join_to_the_reply_and_the_draft_comes_last(responder, classifier, found):
-    *pieces, last = responder.stream(
-        Request("How long should dough rest?", classifier.classify("How long should dough rest?"), found)
-    )
+    *pieces, last = responder.stream(request(classifier, "How long should dough rest?", found))
     assert isinstance(last, Draft)
     assert "".join(pieces) == last.reply
     assert len(pieces) > 3
@@ -160,11 +163,51 @@ def test_an_answer_prints_as_the_command_line_promises(embedder, found):
 
 
 def test_the_question_keeps_what_the_viewer_tells_and_drops_the_thanks():
-    assert (
-        question_of("Great video, thanks! I have rye flour. How long does it rest?")
-        == "I have rye flour. How long does it rest?"
+    asked = questions_of("Great video, thanks! I have rye flour. How long does it rest?")
+    assert asked == ("I have rye flour. How long does it rest?",)
+    assert questions_of("I have rye flour.") == ("I have rye flour.",)
+
+
+def test_a_question_in_a_long_story_is_searched_for_alone_too():
+    asked = questions_of("We moved to a flat with no cellar and my aunt came by. How long does rye flour keep?")
+    assert asked[1] == "How long does rye flour keep?"
+    assert "cellar" in asked[0]
+
+
+def test_a_name_or_version_that_the_passages_lack_leaves_the_draft_to_the_creator(embedder):
+    text = "Llama 2 was trained on 2 trillion tokens of text. The training took months."
+    found = SearchResult("How many tokens was Llama 3 trained on?", (passage(1, text, "a.md"),), 0.97)
+    assert answer_question(found.query, found, embedder).lacking
+    found = SearchResult("How many tokens was Llama 2 trained on?", (passage(1, text, "a.md"),), 0.97)
+    assert not answer_question(found.query, found, embedder).lacking
+
+
+def test_captions_reference_marks_and_broken_quotations_stay_out_of_answers(embedder):
+    text = (
+        "Comparison of sourdough and yeast. Sourdough rises slowly [3][14] , and yeast rises fast [8]. "
+        "He said “sourdough and yeast are one and left."
     )
-    assert re.search("rye", question_of("I have rye flour."))
+    quotes = best_quotes("What is the difference between sourdough and yeast?", [passage(1, text, "a.md")], embedder)
+    assert [quote.text for quote in quotes] == ["Sourdough rises slowly, and yeast rises fast."]
+    assert quotes[0].quote == "Sourdough rises slowly [3][14] , and yeast rises fast [8]."
+
+
+def test_a_sentence_that_only_announces_brings_what_it_announces_or_is_not_quoted(embedder):
+    text = "There are three common ways to shape a loaf. You roll it tightly into a log. You fold its edges in."
+    quotes = best_quotes("What are the ways to shape a loaf?", [passage(1, text, "a.md")], embedder)
+    assert [quote.text for quote in quotes][1:] == ["You roll it tightly into a log.", "You fold its edges in."]
+    text = "Loaves are shaped by rolling. There are three common ways to shape a loaf."
+    quotes = best_quotes("What are the ways to shape a loaf?", [passage(1, text, "a.md")], embedder)
+    assert [quote.text for quote in quotes] == ["Loaves are shaped by rolling."]
+
+
+def test_whether_is_answered_by_the_yes_or_no_under_the_documents_own_question(embedder):
+    text = (
+        "Don't put hot loaves in the freezer at once, for the crust goes soft.\nCan I freeze it?\n"
+        "Yes, and it is the best trick that I know. Slice the loaf first."
+    )
+    quotes = best_quotes("Can I freeze a loaf?", [passage(1, text, "a.md")], embedder)
+    assert quotes[0].text.startswith("Yes, and it is the best trick")
 
 
 TABLE = (
@@ -260,3 +303,9 @@ def test_the_best_sentence_comes_first_although_another_stands_before_it(embedde
     found = SearchResult("q", (passage(1, text, "guide.pdf", 3),), 0.95)
     answer = answer_question("How fast should I turn the crank?", found, embedder)
     assert answer.sentences[0].text.startswith("Crank at 50 to 60")
+
+
+def test_emphasis_without_a_space_glues_no_words(embedder):
+    text = "RAG is an approach for**improving a model's answers by giving it context**."
+    quotes = best_quotes("What is RAG?", [passage(1, text, "a.md")], embedder)
+    assert quotes[0].text == "RAG is an approach for improving a model's answers by giving it context."

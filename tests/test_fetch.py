@@ -303,6 +303,31 @@ def test_feeds_and_sitemaps_list_the_posts_of_their_own_site(path: str, blog: st
     assert posts(f"{blog}/{path}", Fetcher(allow_private=True)) == [f"{blog}/one", f"{blog}/two"]
 
 
+def test_a_feed_that_is_down_is_named_and_the_rest_is_read(blog: str) -> None:
+    fetcher = Fetcher(allow_private=True)
+    items = discover([f"{blog}/gone/feed", f"{blog}/feed"], fetcher).items
+    (down, why), *rest = read_all(items, fetcher=fetcher)
+    assert down.source == f"{blog}/gone/feed"
+    assert "404" in str(why)
+    assert [item.source for item, _ in rest] == [f"{blog}/one", f"{blog}/two"]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://[::1", "not an address"),
+        ("http://a.example:99999/", "impossible port"),
+        ("http://a.example:0/feed", "impossible port"),
+        ("http://a.example:abc/feed", "Invalid port"),
+        ("http://exa mple.com/", "space in its host"),
+    ],
+)
+def test_what_is_no_address_is_named_by_what_is_wrong_with_it(url: str, said: str) -> None:
+    ((_, why),) = read_all(discover([url]).items)
+    assert isinstance(why, Rejected)
+    assert said in str(why)
+
+
 def test_a_feed_that_defines_entities_is_refused(blog: str) -> None:
     with pytest.raises(Rejected, match="entities"):
         posts(f"{blog}/rss.xml", Fetcher(allow_private=True))

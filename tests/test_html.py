@@ -86,3 +86,13 @@ def test_hostile_pages_end_as_text_empty_or_rejected(page: str) -> None:
 def test_a_page_over_ten_megabytes_is_rejected() -> None:
     with pytest.raises(Rejected, match="larger than 10 MB"):
         read_html("/x/a.html", b"<p>" + b"word " * 2_100_000)
+
+
+def test_items_of_a_list_keep_their_marks(tmp_path):
+    page = (
+        "<html><body><article><h1>Fire</h1><p>It has happened to me twice in eight hundred batches, with a tray.</p>"
+        "<ol><li><strong>Leave it shut.</strong> Opening it feeds it.</li><li>No water on a live popper.</li></ol>"
+        "<p>If it isn't out at once, get everybody out and ring the fire brigade.</p></article></body></html>"
+    )
+    text = read_html("fire.html", page.encode()).text
+    assert "- Leave it shut. Opening it feeds it.\n- No water on a live popper." in text

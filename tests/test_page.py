@@ -20,20 +20,23 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate
 
 from bot.assistant import Assistant
-from bot.drafts import Draft
+from bot.drafts import NO_DOCUMENTS, Draft, Support
 from bot.drafts_log import DraftLog, OutputRecord
+from bot.extractive import Answer
 from bot.page import serve
 from bot.page.adding import _table, _told
 from bot.page.app import _short
-from bot.page.ask import _can_be_asked
+from bot.page.ask import Turn, _can_be_asked, conversation
+from bot.page.citations import Citations
+from bot.page.comments import columns_of, comments_from, split_comments
 from bot.page.markup import text_html
 from bot.page.passage import passage_html
-from bot.page.replies import comments_from, split_comments
 from bot.page.uploads import Uploads, safe_name
 from bot.reply import reply_to_csv
 from data.database import Database
 from data.embedding import Embedder
 from data.errors import BadInput
+from data.models import Passage
 from data.workfolder import WorkFolder
 from ingest.pipeline import Entry
 
@@ -121,8 +124,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser session that fails the test where anything outside this machine is asked for."""
+def context(browser: Browser, served: SimpleNamespace) -> Iterator[BrowserContext]:
+    """A browser session with no drafts to open, that fails the test where anything outside is asked for."""
+    with Database(WorkFolder(served.home).database).write() as db:
+        db.execute("DELETE FROM drafts")
     made = browser.new_context(viewport={"width": 1280, "height": 860})
     outside: list[str] = []
     made.on("request", lambda request: outside.append(request.url) if _is_outside(request.url) else None)
@@ -173,20 +178,36 @@ class TestInTheBrowser:
         _ask(page, "How long does roasted coffee rest before espresso?")
         answer = page.locator(".sg-answer")
         expect(answer).to_contain_text("rests for seven days")
-        expect(answer.locator(".sg-meta")).to_contain_text("Confidence")
+        expect(answer.locator(".sg-meta")).to_contain_text("Likely an answer")
         expect(answer.locator(".sg-meta")).to_contain_text("extractive")
         expect(page.locator("#question textarea")).to_have_value("")
         answer.locator(".sg-mark").first.click()
         panel = page.locator(".sg-panel:popover-open")
         expect(panel).to_be_visible()
-        expect(panel.locator(".sg-place")).to_contain_text(re.compile(r"^p\. 3"))
+        expect(panel.get_by_role("heading")).to_have_text(re.compile(r"The roasting guidep\. 3$"))
         expect(panel.locator("mark")).to_contain_text("rests for seven days")
+        expect(panel.locator("mark")).to_be_in_viewport()
         page.keyboard.press("Escape")
         expect(panel).to_be_hidden()
+
+    def test_focus_stays_in_an_open_source_and_goes_back_to_what_opened_it(self, page: Page) -> None:
+        _ask(page, "How long does roasted coffee rest before espresso?")
+        mark = page.locator(".sg-answer .sg-mark").first
+        mark.press("Enter")
+        panel = page.get_by_role("dialog", name="The roasting guide")
+        close = panel.get_by_role("button", name="Close")
+        expect(close).to_be_focused()
+        for key in ("Tab", "Tab", "Shift+Tab"):
+            page.keyboard.press(key)
+            assert panel.evaluate("(panel) => panel.contains(document.activeElement)")
+        close.focus()
+        page.keyboard.press("Escape")
+        expect(mark).to_be_focused()
 
     def test_an_abstention_is_no_answer_and_shows_the_nearest_passages(self, page: Page) -> None:
         _ask(page, "Who won the football world cup in 1998?")
         expect(page.locator(".sg-abstained")).to_contain_text("Not answered")
+        expect(page.locator(".sg-abstained .sg-meta")).to_have_text("Responder: extractive")
         expect(page.locator(".sg-abstained .sg-chip").first).to_be_visible()
         expect(page.locator(".sg-mark")).to_have_count(0)
 
@@ -281,7 +302,7 @@ class TestInTheBrowser:
         expect(page.locator(".sg-card")).to_have_count(80)
 
     def test_drafts_of_the_command_line_open_by_themselves_once(
-        self, browser: Browser, served: SimpleNamespace, tmp_path: Path
+        self, context: BrowserContext, served: SimpleNamespace, tmp_path: Path
     ) -> None:
         text = 'who,Comment\nann,"<b onclick=x>Lovely</b>, thanks!"\n"=1+1",Great video thanks a lot\n'
         (tmp_path / "from the shell.csv").write_text(f"\ufeff{text}".replace(",", ";"), encoding="utf-8")
@@ -291,8 +312,7 @@ class TestInTheBrowser:
             lambda comment, _: Draft(f"re {comment}", "drafted", "thanks"), "extractive",
             record=OutputRecord(log, "shawgpt", "default"),
         )  # fmt: skip
-        fresh = browser.new_context()
-        page = _open(fresh, served)
+        page = _open(context, served)
         _tab(page, "Replies")
         expect(page.locator("#progress")).to_contain_text("from the shell.csv 2 of 2 done")
         expect(page.locator(".sg-card blockquote").first).to_have_text("<b onclick=x>Lovely</b>; thanks!")
@@ -306,9 +326,6 @@ class TestInTheBrowser:
         page.reload()
         _tab(page, "Replies")
         expect(page.locator(".sg-card blockquote")).to_have_text("Something of my own, thank you!")
-        fresh.close()
-        with log.database.write() as db:  # no other test begins with an open batch
-            db.execute("DELETE FROM drafts")
 
     def test_an_encrypted_pdf_waits_for_its_password_which_is_kept_nowhere(
         self, page: Page, served: SimpleNamespace, tmp_path: Path
@@ -330,13 +347,21 @@ class TestInTheBrowser:
         expect(locked).to_contain_text("type its password")
         expect(page.locator("#files")).to_contain_text("secret")
         expect(page.locator("#files")).not_to_contain_text("plain")
+        page.locator("#files input[type=file]").set_input_files(
+            {"name": "other.md", "mimeType": "text/markdown", "buffer": b"# Other\n\nAnother note about filters."}
+        )
+        expect(page.locator("#files")).to_contain_text("other")
+        expect(page.locator("#outcome")).to_be_empty()
+        page.get_by_role("button", name="Add documents").click()
+        expect(page.locator(".sg-outcomes li")).to_have_text(re.compile("other.md"))
+        expect(page.locator("#files")).to_contain_text("secret")
         for password, said in (("wrong", "doesn't open it"), ("open-sesame", "3 pages")):
             page.locator("#password input").fill(password)
             assert page.locator("#password input").get_attribute("type") == "password"
             page.get_by_role("button", name="Add documents").click()
             expect(locked).to_contain_text(said)
         expect(page.locator("#password")).to_be_hidden()
-        for name in ("secret.pdf", "plain.md"):
+        for name in ("secret.pdf", "plain.md", "other.md"):
             document = page.locator(".sg-document", has_text=name)
             document.get_by_role("button", name="Forget").click()
             document.get_by_role("button", name="Yes, forget").click()
@@ -367,6 +392,12 @@ class TestInTheBrowser:
         expect(page.locator(".sg-outcomes li", has_text="filters.md")).to_contain_text("added")
         expect(page.locator(".sg-outcomes li", has_text="broken.pdf")).to_contain_text("rejected")
         expect(listed).to_contain_text("1 chunk")
+        page.locator("#files input[type=file]").set_input_files(
+            {"name": "filters.md", "mimeType": "text/markdown", "buffer": text + b" Twice."}
+        )
+        expect(page.locator("#files")).to_contain_text("filters")
+        page.get_by_role("button", name="Add documents").click()
+        expect(page.locator(".sg-outcomes li")).to_contain_text("replaced the file of that name that was there")
         uploads = served.home / "uploads" / "default"
         assert [file.name for file in uploads.iterdir()] == ["filters.md"]
         listed.get_by_role("button", name="Forget").click()
@@ -421,19 +452,76 @@ class TestInTheBrowser:
         expect(page.locator(".sg-document").first).to_be_visible()
         assert page.evaluate(fits)
 
-    def test_one_sessions_conversation_and_drafts_are_not_anothers(
+    def test_a_new_browser_sees_no_others_conversation_and_opens_the_newest_drafts_as_they_are_made(
         self, browser: Browser, page: Page, served: SimpleNamespace
     ) -> None:
         _ask(page, "How long does roasted coffee rest before espresso?")
         expect(page.locator(".sg-meta")).to_have_count(1)
-        _draft(page, "A comment that only I may see, thank you!", 1)
+        _tab(page, "Replies")
+        page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(400)))
+        page.get_by_role("button", name="Draft replies").click()
+        expect(page.locator(".sg-card").first).to_be_visible()
         other = browser.new_context()
         fresh = _open(other, served)
         expect(fresh.locator(".sg-turn")).to_have_count(0)
         _tab(fresh, "Replies")
-        expect(fresh.locator("#cards .sg-empty")).to_be_visible()
-        expect(fresh.locator(".sg-card")).to_have_count(0)
+        expect(fresh.locator(".sg-card").first).to_be_visible()
+        expect(fresh.locator("#progress")).to_contain_text("of 400 done")
+        assert fresh.locator("#earlier input").input_value()
+        fresh.get_by_role("button", name="Stop").click()
+        expect(fresh.get_by_role("button", name="Continue")).to_be_visible()
+        expect(page.get_by_role("button", name="Continue")).to_be_visible()
         other.close()
+
+    def test_documents_are_listed_as_they_are_when_the_page_is_loaded(
+        self, browser: Browser, page: Page, served: SimpleNamespace
+    ) -> None:
+        _tab(page, "Documents")
+        page.locator("#files input[type=file]").set_input_files(
+            {"name": "late.md", "mimeType": "text/markdown", "buffer": b"# A late note\n\nIt came after the start."}
+        )
+        expect(page.locator("#files")).to_contain_text("late")
+        page.get_by_role("button", name="Add documents").click()
+        late = page.locator(".sg-document", has_text="A late note")
+        expect(late).to_be_visible()
+        expect(late.locator(".sg-path")).to_have_text("default/late.md")
+        page.reload()
+        _tab(page, "Documents")
+        expect(late).to_be_visible()
+        other = browser.new_context()
+        fresh = _open(other, served)
+        _tab(fresh, "Documents")
+        expect(fresh.locator(".sg-document", has_text="A late note")).to_be_visible()
+        other.close()
+        late.get_by_role("button", name="Forget").click()
+        late.get_by_role("button", name="Yes, forget").click()
+        expect(late).to_have_count(0)
+        expect(page.locator(".sg-count")).to_be_focused()
+        page.reload()
+        _tab(page, "Documents")
+        expect(page.locator(".sg-document").first).to_be_visible()
+        expect(late).to_have_count(0)
+
+    def test_pasted_comments_and_a_file_are_refused_together_and_both_kept(self, page: Page, tmp_path: Path) -> None:
+        file = tmp_path / "two.csv"
+        file.write_text("first,second\na,b\nc,d\n", encoding="utf-8")
+        _tab(page, "Replies")
+        page.locator("#pasted textarea").fill("A pasted one, thank you!")
+        page.locator("#comments input[type=file]").set_input_files(file)
+        expect(page.locator("#column")).to_be_visible()  # also where the column can't be told
+        page.get_by_role("button", name="Draft replies").click()
+        expect(page.locator("#refused")).to_contain_text("pasted comments and a file")
+        expect(page.locator("#pasted textarea")).to_have_value("A pasted one, thank you!")
+        expect(page.locator("#comments")).to_contain_text("two")
+        page.locator("#pasted textarea").fill("")
+        expect(page.locator("#refused")).to_be_hidden()
+        page.get_by_role("button", name="Draft replies").click()
+        expect(page.locator("#refused")).to_contain_text("name one with “Column with the comments”")
+        page.locator("#column input").click()
+        page.get_by_role("option", name="second").click()
+        expect(page.locator("#refused")).to_be_hidden()
+        page.get_by_role("button", name="Draft replies").click()
+        expect(page.locator("#progress")).to_contain_text("two.csv 2 of 2 done")
 
     def test_files_of_the_machine_are_not_served(self, served: SimpleNamespace) -> None:
         database = served.home / "shawgpt.sqlite3"
@@ -600,3 +688,49 @@ def test_an_earlier_output_can_be_uploaded_again(tmp_path: Path) -> None:
     path.write_text("Comment,reply,status,intent,flags,sources,responder,adapter\nNice one,r,s,i,f,o,p,a\n")
     _, table, index = comments_from(str(path), "", None)
     assert (table.columns, table.rows, index) == (("Comment",), [("Nice one",)], 0)
+
+
+def test_a_header_without_rows_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "empty.csv"
+    path.write_text("first,second\n")
+    with pytest.raises(BadInput, match=r"^empty\.csv has a header and no rows$"):
+        comments_from(str(path), "", None)
+
+
+def test_columns_are_offered_where_there_is_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    path.write_text("first,second\na,b\n")
+    assert columns_of(str(path)) == ("first", "second")
+    path.write_text("How long does it rest?,ann\nThanks!,bob\n")
+    assert columns_of(str(path)) == ()
+
+
+def test_pages_are_named_where_they_begin_in_a_passage() -> None:
+    html = passage_html("one\ntwo three\nfour", ["three\nfour"], [(0, 5), (8, 15)])
+    assert html == (
+        '<span class="sg-page">p. 5</span>one\ntwo <span class="sg-page">p. 15</span><mark>three\nfour</mark>'
+    )
+    assert passage_html("one", [], [(0, 5)]) == "one"
+
+
+def test_a_source_is_named_by_the_pages_of_its_quotes_and_each_heading_once() -> None:
+    text = "## Resting\nRest it.\nFor long."
+    passage = Passage(1, 1.0, "/home/u/posts/a.pdf", "A", 5, 15, "Coffee > Resting", "c", text, ((0, 5), (20, 15)))
+    citations = Citations("a0", [passage])
+    for page, quote in ((5, "Rest it."), (15, "For long.")):
+        citations.cite(Support(passage.source, page, quote))
+    panels = citations.panels()
+    assert "pp. 5, 15</span>" in panels
+    assert '<p class="sg-place">Coffee</p>' in panels
+    assert "posts/a.pdf" in panels
+    assert "/home" not in panels
+
+
+def test_asterisks_of_markdown_are_left_out() -> None:
+    assert passage_html("**Bold** is 2**3 or f(**x)", ["is"]) == "Bold <mark>is</mark> 2**3 or f(**x)"
+
+
+def test_an_abstention_names_no_command_on_the_page() -> None:
+    html = conversation([Turn("Why?", Answer("Why?", "abstained", reason=NO_DOCUMENTS))])
+    assert "there are no documents yet: add some under Documents." in html
+    assert "`" not in html

@@ -70,6 +70,27 @@ def test_a_name_that_is_a_path_or_no_name_is_refused(name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("José Ñ", "jose-n"), ("O'Brien", "obrien"), ("O’Brien", "obrien"), ("Maya 🍞 & Co.", "maya-co"),
+        ("Großmutter", "grossmutter"), ("Ana_B", "ana_b"), ("Оля", "оля"), ("한글", "한글"),
+    ],
+)  # fmt: skip
+def test_any_name_is_kept_and_its_file_has_a_plain_one(name: str, file: str, tmp_path: Path):
+    path = save_persona(persona_from_replies(name, REPLIES), tmp_path)
+    assert path.name == f"{file}.yaml"
+    assert load_persona(name, tmp_path).name == load_persona(file, tmp_path).name == name
+    assert file in list_personas(tmp_path)
+
+
+def test_a_file_named_by_hand_is_found_by_its_name(tmp_path: Path):
+    (tmp_path / "personas").mkdir()
+    (tmp_path / "personas/My Zoë.yaml").write_text("name: Zoë\ninstructions: Be brief.\n", encoding="utf-8")
+    assert load_persona("My Zoë", tmp_path).name == "Zoë"
+    assert list(list_personas(tmp_path)) == ["my-zoe", "shawgpt"]
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("name: A\ninstructions: B\nsignatur: C\n", "signatur: Extra inputs are not permitted"),

@@ -1,5 +1,6 @@
 """The record and its index: what is committed is found, what is forgotten is gone, Chroma can be made again."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -253,6 +254,43 @@ def test_work_folder_of_a_newer_version_is_refused_and_left_alone(filled):
     with pytest.raises(WorkFolderError, match="newer shawgpt"):
         Database(path)
     assert path.read_bytes() == before
+
+
+def test_backup_of_a_newer_version_is_named_itself_and_nothing_is_restored(filled, tmp_path):
+    backup, home, path = tmp_path / "copy.sqlite3", filled.folder.path, filled.folder.database
+    filled.database.backup(backup)
+    filled.close()
+    with contextlib.closing(sqlite3.connect(backup)) as newer:
+        newer.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    before = path.read_bytes()
+    with pytest.raises(BadInput, match=f"{backup} is of a newer shawgpt"):
+        restore_backup(home, backup)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+def test_work_folder_that_can_only_be_read_is_searched_and_left_as_it_is(filled, monkeypatch, journal):
+    home, embedder = filled.folder.path, filled.embedder
+    filled.close()
+    with contextlib.closing(sqlite3.connect(filled.folder.database)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal}")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    def state() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+
+    before = state()
+    with Assistant(home, "ask") as reader:
+        reader.__dict__["embedder"] = embedder
+        assert any("Walnut" in text for text in found(reader))
+        assert reader.sources()
+        assert all(finding.good for finding in examine(reader, False, False, None))
+        assert state() == before  # no lock, journal or index was made for it
+        with pytest.raises(WorkFolderError, match="can't be written"):
+            reader.style.add([("Nice!", "Thanks!")])
+    assert state() == before
+    with pytest.raises(WorkFolderError, match="--home"):
+        Assistant(home, "ingest", writing=True)
 
 
 def test_damaged_database_is_named(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from bot.drafts import Draft
 from bot.drafts_log import DraftLog, OutputRecord
 from bot.reply import reply_to_csv
+from data.csvio import read_comments
 from data.database import Database
 from data.errors import BadInput, WorkFolderError
 
@@ -249,6 +250,49 @@ def test_columns_of_the_inputs_own_that_are_called_like_ours_are_kept(tmp_path):
         assert header[:5] == ["Comment", "reply", "status", "reply", "status"]
         assert row[:3] == ["Nice one", "mine", "open"]
         assert len(row) == 10
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (",", "utf-8"), (";", "cp1252")]
+)
+def test_output_has_the_form_of_its_input_also_when_it_is_gone_on_with(tmp_path, delimiter, encoding):
+    comments, whole, out = tmp_path / "in.csv", tmp_path / "whole.csv", tmp_path / "out.csv"
+    said = ["Nice; one", "tab\there", "Größe, really", "=1", 'a "quoted"\nline']
+    with open(comments, "w", newline="", encoding=encoding) as file:
+        csv.writer(file, delimiter=delimiter).writerows([["n", "Comment"], *enumerate(said)])
+    reply_to_csv(comments, whole, draft, "extractive")
+    body = whole.read_bytes()
+    assert body.startswith(b"\xef\xbb\xbf") == (encoding in ("utf-8-sig", "utf-16"))
+    rows = list(csv.DictReader(body.decode("utf-8-sig").splitlines(keepends=True), delimiter=delimiter))
+    assert [row["Comment"] for row in rows] == ["'=1" if comment == "=1" else comment for comment in said]
+    assert read_comments(whole, None)[0].rows == [(str(n), comment) for n, comment in enumerate(said)]
+    for cut in range(0, len(body), 7):
+        out.write_bytes(body[:cut])
+        reply_to_csv(comments, out, draft, "extractive")
+        assert out.read_bytes() == body, f"cut at byte {cut}"
+
+
+def test_output_with_more_rows_than_the_limit_is_told_so_and_left(comments, tmp_path):
+    out = tmp_path / "out.csv"
+    reply_to_csv(comments, out, draft, "extractive", limit=10)
+    before = out.read_bytes()
+    with pytest.raises(BadInput, match="has 10 rows already, more than --limit 2"):
+        reply_to_csv(comments, out, draft, "extractive", limit=2)
+    assert out.read_bytes() == before
+
+
+def test_statuses_that_a_person_has_set_are_counted_as_they_are(comments, tmp_path):
+    out = tmp_path / "out.csv"
+    reply_to_csv(comments, out, draft, "extractive", limit=5)
+    out.write_bytes(out.read_bytes().replace(b",drafted,", b",approved,", 2).replace(b",drafted,", b",,", 1))
+    state = reply_to_csv(comments, out, draft, "extractive", limit=6)
+    assert state.counts == {"approved": 2, "without a status": 1, "drafted": 3}
+
+
+def test_columns_of_the_inputs_own_that_are_called_like_ours_are_told(tmp_path):
+    comments = tmp_path / "in.csv"
+    comments.write_text("Comment,reply,flags,id\nNice one,mine,open,1\n")
+    assert reply_to_csv(comments, tmp_path / "out.csv", draft, "extractive").doubled == ("reply", "flags")
 
 
 KILLED = """

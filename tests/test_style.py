@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bot.portable import portable
 from bot.style import Style
@@ -63,6 +64,7 @@ def style():
         ("😂😂", "joke", "😂😂"),
         ("😂😂", "thanks", ""),
         ("I agree, great point", "remark", ""),
+        ("Ah, good one. It scorches.", "question", ""),
         ("", "thanks", ""),
     ],
 )
@@ -91,6 +93,24 @@ def test_a_reply_speaks_only_of_what_the_comment_does(style):
     for number in range(20):
         assert "clear" not in style.choose("thanks", f"Happy new year from Oslo {number}")
     assert any("clear" in text for text in style.near("thanks", "Very clear explanation, thank you"))
+
+
+def test_a_text_from_further_back_gives_way_to_one_not_used_yet():
+    texts = ["Thank you!", "Thanks!", "Cheers!", "Thanks a lot!", "Many thanks!", "Thank you all!", "Thanks to you!"]
+    style = Style([], Labels(), {"thanks": [*texts, "Thanks so much!"]})
+    said: list[str] = []
+    for number in range(8):
+        said.append(style.choose("thanks", f"Great video {number}!", said[-10:]))
+    assert len(set(said)) == 8
+
+
+def test_shipped_openings_say_nothing_of_the_answer():
+    sample = yaml.safe_load((Path(__file__).parent.parent / "data/sample/nell.yaml").read_text(encoding="utf-8"))
+    for openings in (load_persona("shawgpt").replies["question"], sample["replies"]["question"]):
+        assert len(openings) >= 3
+        assert all(
+            re.search(r"question|asking", opening) for opening in openings
+        )  # it reads well before a warning, too
 
 
 def test_without_memory_the_personas_own_replies_serve_and_vary():
@@ -149,6 +169,9 @@ def test_two_hundred_thanks_with_three_past_replies_still_vary():
         ("thanks", "Nice jacket!", "hear|helpful|clear|video"),
         ("thanks", "Would love to swap notes, all the best", "hear|liked|helpful"),
         ("thanks", "Great video", "idea|suggest|luck|worked"),
+        ("thanks", "You look like my physics teacher", "liked|hear|helpful"),
+        ("thanks", "Day 12 of the same video", "liked|hear|enjoyed"),
+        ("thanks", "I have that lamp too, thanks", "hear|liked"),
         ("suggestion", "Could you speak a little slower?", "idea"),
     ],
 )

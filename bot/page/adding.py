@@ -23,17 +23,25 @@ class Adding:
     url: str
     password: str  # of encrypted PDFs, or ""; kept nowhere
     locked: list[Path] = field(default_factory=list)
-    locked_url: bool = False
+    locked_url: str = ""
 
-    def __post_init__(self) -> None:
-        if self.url and "://" not in self.url:
-            self.url = f"https://{self.url}"
+    @classmethod
+    def of_form(cls, paths: Sequence[str], address: str, password: str, locked: Sequence[str]) -> "Adding":
+        """What the form holds. What of it is `locked` from before stays so, where something else is added without."""
+        url = address if "://" in address or not address else f"https://{address}"
+        new = [path for path in paths if path not in locked]
+        if password or not (new or (url and url not in locked)):
+            return cls([Path(path) for path in paths], url, password)
+        held = cls([Path(path) for path in new], "" if url in locked else url, "")
+        held.locked = [Path(path) for path in paths if path in locked]
+        held.locked_url = url if url in locked else ""
+        return held
 
     def note_locked(self, copies: Sequence[Path], entries: Sequence[Entry]) -> None:
         """Take from `entries` which of the files, of which `copies` were read, are encrypted."""
         shut = {entry.source for entry in entries if entry.reason.startswith("encrypted")}
-        self.locked = [file for file, copy in zip(self.files, copies, strict=True) if str(copy) in shut]
-        self.locked_url = self.url in shut
+        self.locked += [file for file, copy in zip(self.files, copies, strict=True) if str(copy) in shut]
+        self.locked_url = self.url if self.url in shut else self.locked_url
 
 
 def ingest(desk: Desk, kb: str, adding: Adding) -> Iterator[str]:
@@ -120,7 +128,9 @@ def _told(entry: "Entry") -> str:
         way = "type its password in the form and add it again"
         return entry.reason.replace("give --password", way).replace("check --password", way)
     pages = f"{many(entry.pages, 'page')}, " if entry.pages else ""
-    return f"{pages}{many(entry.chunks, 'chunk')}" if entry.chunks else ""
+    replaced = "; replaced the file of that name that was there" if entry.outcome == "updated" else ""
+    another = replaced if "://" not in entry.source else ""  # an address's new version is the same document
+    return f"{pages}{many(entry.chunks, 'chunk')}{another}" if entry.chunks else ""
 
 
 def _progress(done: int, total: int | None) -> str:

@@ -5,10 +5,10 @@ from pathlib import Path
 import gradio as gr
 
 from bot.assistant import Assistant
-from bot.page.ask import ask_tab, nothing_asked
+from bot.page.ask import Turn, ask_tab, nothing_asked
 from bot.page.desk import Desk
-from bot.page.documents import documents_tab
-from bot.page.markup import attribute, text_html
+from bot.page.documents import document_list, documents_tab
+from bot.page.markup import text_html
 from bot.page.replies import NOTHING_OPENED, replies_tab
 from data.persona import list_personas
 
@@ -42,12 +42,28 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
                 replies_tab(desk, kb, opened, demo)
             with gr.Tab("Documents", id="documents"):
                 listed = documents_tab(desk, kb)
+        # The page is built when the server starts: what has come and gone since is put in when it is loaded.
+        demo.load(
+            lambda turns: _now(desk, turns),
+            [turns],
+            [kb, listed, talk],
+            show_progress="hidden",
+            api_visibility="private",
+        )
         # The first document makes "No documents yet" untrue in the other tab.
         listed.change(
             lambda name, before: gr.skip() if before else nothing_asked(desk, name), [kb, turns], [talk],
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
     return demo, desk
+
+
+def _now(desk: Desk, turns: list[Turn]) -> tuple[object, str, object]:
+    """The knowledge bases, the documents, and the empty conversation as they are now."""
+    known = desk.knowledge_bases()
+    kb = desk.assistant.kb
+    talk = gr.skip() if turns else nothing_asked(desk, kb)
+    return gr.update(choices=known, value=kb, visible=len(known) > 1), document_list(desk, kb), talk
 
 
 def _header(assistant: Assistant) -> str:
@@ -57,7 +73,7 @@ def _header(assistant: Assistant) -> str:
         for label, value in (("Persona", assistant.persona.name), ("Responder", assistant.responder_name))
     )
     folder = (
-        f'<span class="sg-fact sg-folder" title="{attribute(str(home))}"><span class="sg-label">Work folder</span> '
+        '<span class="sg-fact sg-folder"><span class="sg-label">Work folder</span> '
         f"<span>{text_html(_short(home))}</span></span>"
     )
     name = '<h1><span class="sg-logo" aria-hidden="true">❝</span>ShawGPT</h1>'

@@ -7,11 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from bot.assistant import PASSAGES
-from bot.extractive import Answer
-from bot.page.citations import Citations
+from bot.extractive import LIKELY, Answer
+from bot.page.citations import PANELS, Citations
 from bot.page.desk import Desk
-from bot.page.markup import attribute, text_html
+from bot.page.markup import attribute, reason_html, text_html
 from data.errors import ShawGPTError
 
 LONGEST = 2000  # characters of a question
@@ -28,8 +27,6 @@ element.addEventListener('click', (event) => {
   const example = event.target.closest('[data-question]');
   if (example) trigger('select', {question: example.dataset.question});
 });
-// A source opens at what was quoted from it.
-element.addEventListener('toggle', ({target}) => target.querySelector('mark')?.scrollIntoView({block: 'center'}), true);
 watch('value', () => element.querySelector('.sg-turn:last-child')?.scrollIntoView({block: 'nearest'}));
 """
 
@@ -40,7 +37,6 @@ class Turn:
 
     question: str
     answer: Answer | None = None
-    confidence: float = 0.0  # 0–1, of the passages
     error: str = ""
     shown: int = 0  # sentences of the answer that are on the page already
 
@@ -51,7 +47,7 @@ def ask_tab(desk: Desk, kb: gr.Dropdown) -> tuple[gr.State, gr.HTML]:
     talk = gr.HTML(
         nothing_asked(desk, desk.assistant.kb),
         elem_id="talk",
-        js_on_load=SCRIPT,
+        js_on_load=PANELS + SCRIPT,
         apply_default_css=False,
         padding=False,
     )
@@ -84,14 +80,11 @@ def ask_tab(desk: Desk, kb: gr.Dropdown) -> tuple[gr.State, gr.HTML]:
 
 
 def answer(desk: Desk, kb: str, question: str) -> Iterator[Turn]:
-    """The turn as it grows: asked, then sentence by sentence, with confidence and sources at the end."""
+    """The turn as it grows: asked, then sentence by sentence, with its sources at the end."""
     turn = Turn(question)
     yield turn
     try:
-        view = desk.view(desk.persona, kb)
-        known = kb in view.store.knowledge_bases()
-        confidence = view.search(question, PASSAGES, kb).confidence if known else 0.0
-        given = view.answer(question)
+        given = desk.view(desk.persona, kb).answer(question)
     except ShawGPTError as error:
         yield replace(turn, error=str(error))
         return
@@ -99,9 +92,9 @@ def answer(desk: Desk, kb: str, question: str) -> Iterator[Turn]:
         yield replace(turn, error=f"{type(error).__name__}: {error}")
         return
     for shown in range(1, len(given.sentences) + 1):
-        yield replace(turn, answer=given, confidence=confidence, shown=shown)
+        yield replace(turn, answer=given, shown=shown)
     if not given.sentences:
-        yield replace(turn, answer=given, confidence=confidence)
+        yield replace(turn, answer=given)
 
 
 def conversation(turns: Sequence[Turn]) -> str:
@@ -159,26 +152,31 @@ def _reply(turn: Turn, number: int) -> str:
         return '<div class="sg-answer sg-pending"><span class="sg-dots">Looking it up</span></div>'
     citations = Citations(f"a{number}", turn.answer.passages)
     if turn.answer.status == "abstained":
-        return _abstention(turn.answer, turn.confidence, citations)
+        return _abstention(turn.answer, citations)
     said = " ".join(citations.sentence(sentence) for sentence in turn.answer.sentences[: turn.shown])
     if turn.shown < len(turn.answer.sentences):
         return f'<div class="sg-answer"><p class="sg-said" dir="auto">{said}</p></div>'
     return (
         f'<div class="sg-answer"><p class="sg-said" dir="auto">{said}</p>{citations.chips("Sources")}'
-        f"{_footer(turn.answer, turn.confidence)}{citations.panels()}</div>"
+        f"{_footer(turn.answer)}{citations.panels()}</div>"
     )
 
 
-def _abstention(given: Answer, confidence: float, citations: Citations) -> str:
+def _abstention(given: Answer, citations: Citations) -> str:
     citations.add(given.passages[:NEAREST])
     return (
-        f'<div class="sg-answer sg-abstained"><p class="sg-said"><b>Not answered:</b> {text_html(given.reason)}.</p>'
-        f"{citations.chips('Nearest passages')}{_footer(given, confidence)}{citations.panels()}</div>"
+        f'<div class="sg-answer sg-abstained"><p class="sg-said"><b>Not answered:</b> {reason_html(given.reason)}.</p>'
+        f"{citations.chips('Nearest passages')}{_footer(given)}{citations.panels()}</div>"
     )
 
 
-def _footer(given: Answer, confidence: float) -> str:
-    return (
-        f'<p class="sg-meta"><span>Confidence {round(100 * confidence)} %</span>'
-        f"<span>Responder: {text_html(given.responder)}</span></p>"
-    )
+def _footer(given: Answer) -> str:
+    likely = _likely(given) if given.status == "answered" else ""
+    return f'<p class="sg-meta">{likely}<span>Responder: {text_html(given.responder)}</span></p>'
+
+
+def _likely(given: Answer) -> str:
+    """Whether it answers, in words; they are what the cut-off for drafts goes by."""
+    said = "Likely an answer" if given.likelihood >= LIKELY and not given.lacking else "May not be an answer"
+    of_what = f"How likely it is that these sentences answer the question: {given.likelihood:.0%}"
+    return f'<span title="{of_what}">{said}</span>'

@@ -6,7 +6,7 @@ from typing import Any
 from bot.drafts import Draft
 from bot.drafts_log import LoggedDraft
 from bot.page.citations import Citations
-from bot.page.markup import text_html
+from bot.page.markup import reason_html, text_html
 
 STATUS = {"needs_you": ("Needs you", "warn"), "failed": ("Failed", "bad"), "drafted": ("Drafted", "good")}
 ORDER = ("needs_you", "failed", "drafted")
@@ -47,7 +47,7 @@ def card(row: LoggedDraft) -> dict[str, Any]:
 def _html(row: LoggedDraft, draft: Draft) -> str:
     said, kind = STATUS[draft.status]
     intent = f'<span class="sg-intent">{escape(draft.intent.replace("_", " "))}</span>' if draft.intent else ""
-    flags = "".join(f"<li>{text_html(flag)}</li>" for flag in draft.flags)
+    flags = "".join(f"<li>{reason_html(flag)}</li>" for flag in draft.flags)
     citations = _citations(row, draft)
     length = len(row.reply)
     return (

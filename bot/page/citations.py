@@ -3,19 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
+from importlib.resources import files
 from urllib.parse import urlsplit
 
 from bot.drafts import Sentence, Support
 from bot.page.markup import text_html, valid
-from bot.page.passage import passage_html
+from bot.page.passage import passage_html, plain
 from data.models import Passage
 
+PANELS = (files("bot.page") / "panels.js").read_text(encoding="utf-8")  # the script of every part that has panels
 GLUED = 24  # characters of a last word that is kept on one line with the marks that follow it
 
 
 def file_name(source: str) -> str:
     """The last part of a path or URL, which is what a person knows it by."""
     return source.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1] or source
+
+
+def short_path(source: str) -> str:
+    """A file by its name and the folder it is in: where the server keeps them is nobody's business. A URL as it is."""
+    return source if "://" in source else "/".join(source.replace("\\", "/").rsplit("/", 2)[-2:])
 
 
 def pages_text(start: int | None, end: int | None) -> str:
@@ -40,9 +47,17 @@ class _Cited:
     @property
     def place(self) -> str:
         """The page of what is quoted, else the passage's pages; empty for a document without pages."""
-        if self.pages:
-            return pages_text(min(self.pages), max(self.pages))
-        return pages_text(self.passage.page_start, self.passage.page_end)
+        if not self.pages:
+            return pages_text(self.passage.page_start, self.passage.page_end)
+        pages = sorted(set(self.pages))
+        return pages_text(pages[0], pages[0]) if len(pages) == 1 else f"pp. {', '.join(map(str, pages))}"
+
+    @property
+    def heading(self) -> str:
+        """The headings above the passage, without one that the passage itself begins with, or that is the title."""
+        *above, last = self.passage.heading.split(" > ")
+        shown = {plain(self.title), plain(self.passage.text.lstrip().split("\n", 1)[0])}
+        return " > ".join([*above, *([] if plain(last) in shown else [last])])
 
 
 class Citations:
@@ -118,25 +133,28 @@ class Citations:
         )
 
     def _panel(self, number: int, cited: _Cited) -> str:
-        title = f'<h3 dir="auto">{text_html(cited.title)}</h3>'
-        place = "".join(f"<span>{part}</span>" for part in (cited.place, text_html(cited.passage.heading)) if part)
+        name = f"{self._id(number)}-title"
+        page = f'<span class="sg-panel-page">{cited.place}</span>' if cited.place else ""
+        title = f'<h3 dir="auto" id="{name}">{text_html(cited.title)}{page}</h3>'
+        heading = f'<p class="sg-place">{text_html(cited.heading)}</p>' if cited.heading else ""
+        passage = passage_html(cited.passage.text, cited.quotes, cited.passage.pages)
         return (
-            f'<div popover id="{self._id(number)}" class="sg-panel" role="dialog" aria-label="Source {number}">'
+            f'<div popover id="{self._id(number)}" class="sg-panel" role="dialog" aria-modal="true"'
+            f' aria-labelledby="{name}">'
             f'<div class="sg-panel-head"><span class="sg-chip-number">{number}</span>{title}'
             f'<button type="button" class="sg-close" popovertarget="{self._id(number)}" popovertargetaction="hide"'
             f' aria-label="Close">✕</button></div>'
-            f'<p class="sg-place">{place}</p>'
-            f'<div class="sg-passage" dir="auto">{passage_html(cited.passage.text, cited.quotes)}</div>'
+            f'{heading}<div class="sg-passage" dir="auto">{passage}</div>'
             f'<p class="sg-path">{_address(cited.passage.source)}</p></div>'
         )
 
 
 def _address(source: str) -> str:
-    """A web address as a link (nothing is fetched until it is clicked), anything else as text."""
+    """A web address as a link (nothing is fetched until it is clicked), a file by its name and folder."""
     if urlsplit(source).scheme in ("http", "https"):
         href = escape(valid(source), quote=True)
         return f'<a href="{href}" target="_blank" rel="noopener noreferrer nofollow">{text_html(source)}</a>'
-    return text_html(source)
+    return text_html(short_path(source))
 
 
 def _where(cited: _Cited) -> str:

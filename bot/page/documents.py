@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from bot.page.adding import Adding, ingest, many, note
-from bot.page.citations import file_name
+from bot.page.citations import file_name, short_path
 from bot.page.desk import Desk
 from bot.page.markup import attribute, text_html
 from data.errors import NotFound, ShawGPTError
 from data.store import Source
 from ingest.kinds import SUFFIXES
 
+LIMITS = "PDF (up to 100 MB), DOCX (50), Markdown and text (20), HTML (10)"  # 100 of any: UPLOAD_LIMIT
 # "Forget" asks first, in place; only the second button sends anything.
 SCRIPT = """
 element.addEventListener('click', (event) => {
@@ -24,7 +24,16 @@ element.addEventListener('click', (event) => {
   item.classList.toggle('sg-confirming', button.dataset.do === 'ask');
   if (button.dataset.do === 'ask') item.querySelector('[data-do=keep]').focus();
   if (button.dataset.do === 'keep') item.querySelector('[data-do=ask]').focus();
-  if (button.dataset.do === 'forget') trigger('delete', {source: item.dataset.source});
+  if (button.dataset.do === 'forget') {
+    forgotten = true;
+    trigger('delete', {source: item.dataset.source});
+  }
+});
+// The button that had the focus is gone with its document.
+let forgotten = false;
+watch('value', () => {
+  if (forgotten) element.querySelector('.sg-count, .sg-empty')?.focus();
+  forgotten = false;
 });
 """
 
@@ -34,7 +43,7 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
     with gr.Row(elem_id="documents"):
         with gr.Column(scale=2, min_width=300):
             files = gr.File(
-                label="Files: PDF, HTML, Markdown, text, DOCX", file_count="multiple", type="filepath",
+                label=f"Files: {LIMITS}", file_count="multiple", type="filepath",
                 file_types=sorted(SUFFIXES), height=170, elem_id="files",
             )  # fmt: skip
             url = gr.Textbox(label="Web address: a page, a feed or a sitemap", placeholder="https://…", elem_id="url")
@@ -43,6 +52,7 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
                 html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
             )  # fmt: skip
             add = gr.Button("Add documents", variant="primary", elem_id="add")
+            locked = gr.State([])  # what of the form waits for its password
             outcome = gr.HTML(elem_id="outcome", apply_default_css=False, padding=False)
         with gr.Column(scale=3, min_width=300):
             listed = gr.HTML(
@@ -50,16 +60,23 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
                 padding=False,
             )  # fmt: skip
 
-    def adding(paths: list[str] | None, address: str, secret: str, kb_name: str) -> Iterator[dict[Any, Any]]:
-        adding = Adding([Path(path) for path in paths or []], address.strip(), secret)
+    def adding(
+        paths: list[str] | None, address: str, secret: str, waiting: list[str], kb_name: str
+    ) -> Iterator[dict[Any, Any]]:
+        adding = Adding.of_form(paths or [], address.strip(), secret, waiting)
         for shown in ingest(desk, kb_name, adding):
             yield {outcome: shown, add: gr.update(interactive=False)}
+        paths = [str(path) for path in adding.locked]  # they wait in the form for their password
+        waiting = [*paths, *([adding.locked_url] if adding.locked_url else [])]
         yield {
             listed: document_list(desk, kb_name), add: gr.update(interactive=True),
-            files: [str(path) for path in adding.locked] or None,  # they wait in the form for their password
-            url: address if adding.locked_url else "",
-            password: gr.update(value="", visible=bool(adding.locked or adding.locked_url)),
+            files: paths or None, url: adding.locked_url, locked: waiting,
+            password: gr.update(value="", visible=bool(waiting)),
         }  # fmt: skip
+
+    def chosen(paths: list[str] | None, address: str, waiting: list[str]) -> tuple[str, Any]:
+        """What was said of another choice would mislead beside this one."""
+        return "", gr.update(visible=any(one in waiting for one in (*(paths or []), address.strip())))
 
     def forgetting(kb_name: str, event: gr.EventData) -> tuple[str, str]:
         source = str(event.source)
@@ -74,8 +91,11 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
         return note("good", f"Forgot {file_name(source)}."), document_list(desk, kb_name)
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    given, changed = [files, url, password, kb], [outcome, listed, files, url, password, add]
+    given, changed = [files, url, password, locked, kb], [outcome, listed, files, url, password, locked, add]
     gr.on([add.click, url.submit, password.submit], adding, given, changed, **quiet)
+    gr.on(
+        [files.upload, files.clear, files.delete, url.input], chosen, [files, url, locked], [outcome, password], **quiet
+    )
     listed.delete(forgetting, [kb], [outcome, listed], **quiet)
     kb.change(lambda name: ("", document_list(desk, name)), [kb], [outcome, listed], **quiet)
     return listed
@@ -88,11 +108,11 @@ def document_list(desk: Desk, kb: str) -> str:
         sources = desk.assistant.store.sources(kb)
     if not sources:
         return (
-            '<div class="sg-empty"><h2>No documents yet</h2>'
+            '<div class="sg-empty" tabindex="-1"><h2>No documents yet</h2>'
             "<p>Choose files or give a web address, then press <b>Add documents</b>.</p></div>"
         )
     chunks = sum(source.chunks for source in sources)
-    head = f'<p class="sg-count">{many(len(sources), "document")}, {many(chunks, "chunk")}</p>'
+    head = f'<p class="sg-count" tabindex="-1">{many(len(sources), "document")}, {many(chunks, "chunk")}</p>'
     return f'{head}<ul class="sg-documents">{"".join(_document(source) for source in sources)}</ul>'
 
 
@@ -110,9 +130,8 @@ def _document(source: Source) -> str:
     return (
         f'<li class="sg-document" data-source="{_exact(source.source)}"><div class="sg-document-text">'
         f'<h3 dir="auto">{text_html(title)}</h3><p class="sg-place">{told}</p>'
-        # From right to left, so that a path too long is cut at its beginning: the end tells it from others.
-        f'<p class="sg-path" dir="rtl" title="{attribute(source.source)}">'
-        f'<bdi dir="ltr">{text_html(source.source)}</bdi></p></div>'
+        # From right to left, so that what is too long is cut at its beginning: the end tells it from others.
+        f'<p class="sg-path" dir="rtl"><bdi dir="ltr">{text_html(short_path(source.source))}</bdi></p></div>'
         '<div class="sg-document-do">'
         f'<button type="button" class="sg-button" data-do="ask" aria-label="Forget {attribute(title)}">Forget</button>'
         '<span class="sg-confirm" role="group" aria-label="Forget this document?"><span>Forget it?</span>'

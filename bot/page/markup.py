@@ -3,6 +3,7 @@
 import re
 from html import escape
 
+from bot.drafts import NO_DOCUMENTS
 from data.hidden import show_hidden
 
 _SPELT = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩")
@@ -13,6 +14,11 @@ def text_html(text: str) -> str:
     return _SPELT.sub(
         lambda match: f'<span class="sg-hidden" title="hidden character">{match[0]}</span>', attribute(text)
     )
+
+
+def reason_html(reason: str) -> str:
+    """The reason of an abstention or a flag: it names no command, for on the page there is another way."""
+    return text_html(reason.replace(NO_DOCUMENTS, "there are no documents yet: add some under Documents"))
 
 
 def attribute(text: str) -> str:

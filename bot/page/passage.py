@@ -1,14 +1,16 @@
-"""The text of a passage as HTML: what is quoted from it marked, rows of a table as a table. The text itself is data."""
+"""The text of a passage as HTML: quotes marked, pages named, rows of a table as a table. The text itself is data."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, pairwise
 
 from bot.page.markup import text_html
 
 _BAR = re.compile(r"(?<!\\)\|")
 _RULE = re.compile(r"[\s|:+-]+")  # the line under a Markdown table's head
+_BOLD = re.compile(r"(?<![\w*])\*\*(?=\S)[^\n*]+(?<=\S)\*\*(?![\w*])")  # as in Markdown
 _AROUND = re.compile(r"\n+(?=<div class=\"sg-table\")|(?<=</table></div>)\n+")  # a table keeps its own distance
 
 Span = tuple[int, int]  # from, to: characters of the passage
@@ -19,14 +21,25 @@ class _Line:
     start: int
     end: int  # with its line end
     cells: tuple[Span, ...]  # none where it is no row of a table
+    page: int  # where in the text its page begins
 
 
-def passage_html(text: str, quotes: Sequence[str]) -> str:
-    """`text` with the `quotes` in it marked, and its tables (lines of cells with | between them) drawn."""
+def passage_html(text: str, quotes: Sequence[str], pages: Sequence[tuple[int, int]] = ()) -> str:
+    """`text` with the `quotes` in it marked, and its tables (lines of cells with | between them) drawn.
+
+    `pages` are (offset, page), ascending; where there are several, each is named where it begins.
+    """
     marked = _merged((start, start + len(quote)) for quote in quotes if quote and (start := text.find(quote)) >= 0)
+    begins: dict[int, int] = {}  # page → offset
+    for offset, page in pages:
+        begins.setdefault(page, offset)
+    breaks = sorted(begins.values()) if len(begins) > 1 else []
+    named = {offset: page for page, offset in begins.items()} if breaks else {}
     parts: list[str] = []
-    for width, group in groupby(_lines(text), key=lambda line: len(line.cells)):
+    for (place, width), group in groupby(_lines(text, breaks), key=lambda line: (line.page, len(line.cells))):
         lines = list(group)
+        if place in named:
+            parts.append(f'<span class="sg-page">p. {named.pop(place)}</span>')
         if width < 2 or (len(lines) == 1 and not _is_framed(text, lines[0])):  # one bar in prose makes no table
             parts.append(_marked(text, (lines[0].start, lines[-1].end), marked))
         else:
@@ -34,11 +47,21 @@ def passage_html(text: str, quotes: Sequence[str]) -> str:
     return _AROUND.sub("", "".join(parts))
 
 
-def _lines(text: str) -> Iterator[_Line]:
-    start = 0
+def plain(line: str) -> str:
+    """A line without Markdown's marks, to compare it with others."""
+    return line.replace("**", "").strip("# \t").casefold()
+
+
+def _lines(text: str, breaks: Sequence[int]) -> Iterator[_Line]:
+    """The lines of `text`; one with a page's beginning in it (`breaks`) is two."""
+    start, cuts = 0, {0, *breaks}
     for line in text.splitlines(keepends=True):
-        yield _Line(start, start + len(line), _cells(text, start, start + len(line.rstrip())))
-        start += len(line)
+        end = start + len(line)
+        inner = [cut for cut in breaks if start < cut < end]
+        for left, right in pairwise([start, *inner, end]):
+            page = max(cut for cut in cuts if cut <= left)
+            yield _Line(left, right, _cells(text, left, left + len(text[left:right].rstrip())), page)
+        start = end
 
 
 def _cells(text: str, start: int, end: int) -> tuple[Span, ...]:
@@ -75,11 +98,23 @@ def _marked(text: str, span: Span, marked: Sequence[Span]) -> str:
     for start, stop in marked:
         start, stop = max(start, at), min(stop, end)
         if start < stop:
-            parts.append(text_html(text[at:start]))
-            said = text_html(text[start:stop])
+            parts.append(_said(text, at, start))
+            said = _said(text, start, stop)
             parts.append(f"<mark>{said}</mark>" if text[start:stop].strip() else said)
             at = stop
-    return "".join([*parts, text_html(text[at:end])])
+    return "".join([*parts, _said(text, at, end)])
+
+
+def _said(text: str, start: int, end: int) -> str:
+    """This part of `text`, without the asterisks around what is bold in Markdown."""
+    stars = _stars(text)
+    return text_html("".join(text[at] for at in range(start, end) if at not in stars))
+
+
+@lru_cache(maxsize=4)
+def _stars(text: str) -> frozenset[int]:
+    edges = (at for match in _BOLD.finditer(text) for at in (match.start(), match.end() - 2))
+    return frozenset(at + nth for at in edges for nth in (0, 1))
 
 
 def _merged(spans: Iterator[Span]) -> list[Span]:

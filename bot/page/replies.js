@@ -142,8 +142,5 @@ element.addEventListener('click', async (event) => {
   }
 });
 
-// A source opens at what was quoted from it.
-element.addEventListener('toggle', (event) => event.target.querySelector('mark')?.scrollIntoView({block: 'center'}), true);
-
 watch('value', show);
 show();

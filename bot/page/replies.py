@@ -2,26 +2,25 @@
 
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from bot.csvio import Table, read_comments
 from bot.drafts_log import MOST, BatchInfo, DraftLog
 from bot.page.cards import TEMPLATE, card
-from bot.page.citations import file_name
+from bot.page.citations import PANELS, file_name
+from bot.page.comments import COLUMN, columns_of, comments_from
 from bot.page.desk import Desk
 from bot.page.drafting import Drafting
 from bot.page.markup import text_html
-from data.errors import BadInput, NotFound, ShawGPTError
+from data.errors import NotFound, ShawGPTError
 from data.hidden import show_hidden
 
 LONGEST = 20_000  # characters of an edited reply
 EVERY = 0.5  # seconds between two updates of the page while drafting
 CARDS = 100  # handed to the page at a time
-PASTED = "Pasted comments"
 DETECT = "Detect"
+SCRIPT = (files("bot.page") / "replies.js").read_text(encoding="utf-8")
 
 Shown = dict[Any, Any]  # component → its new value, as Gradio takes it
 Opened = dict[str, str]  # "batch": the one that is open; "from_a_file": the newest of `shawgpt reply` that was opened
@@ -35,6 +34,7 @@ class _Form:
     pasted: gr.Textbox
     upload: gr.File
     column: gr.Dropdown
+    refused: gr.HTML  # why what is given can't be drafted
     persona: gr.Dropdown
     start: gr.Button
 
@@ -73,9 +73,10 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.B
             title, table, index = comments_from(file, text, None if name == DETECT else name)
             batch = desk.log.begin(title, who, kb_name, table.columns, table.rows, index)
         except ShawGPTError as error:
-            return {shown.progress: _trouble(str(error))}
+            return {form.refused: _trouble(str(error))}
         drafting.start(batch)
-        return {**show(batch, seen), form.pasted: "", form.upload: None, shown.earlier: _earlier(desk.log, batch)}
+        empty = {form.pasted: "", form.upload: None, form.refused: ""}
+        return {**show(batch, seen), **empty, shown.earlier: _earlier(desk.log, batch)}
 
     def resume(seen: Opened) -> Shown:
         drafting.start(seen["batch"])
@@ -90,8 +91,10 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.B
         shown.cards, shown.progress, shown.stop, shown.resume, form.start, shown.ticks, opened, shown.earlier,
     ]  # fmt: skip
     given = [form.upload, form.pasted, form.persona, form.column, kb, opened]
-    form.start.click(begin, given, [*outputs, form.pasted, form.upload], **quiet)
+    form.start.click(begin, given, [*outputs, form.pasted, form.upload, form.refused], **quiet)
     form.upload.change(_columns, [form.upload], [form.column], **quiet)
+    # What was said of another choice would mislead beside this one.
+    gr.on([form.upload.change, form.pasted.change, form.column.input], lambda: "", None, [form.refused], **quiet)
     shown.resume.click(resume, [opened], outputs, **quiet)
     shown.stop.click(lambda seen: drafting.stop(seen["batch"]), [opened], None, queue=False, **quiet)
     tick = shown.ticks.tick(lambda seen: show(seen["batch"], seen), [opened], outputs, **quiet)
@@ -111,15 +114,14 @@ def _form(desk: Desk) -> _Form:
             upload = gr.File(
                 label="Or upload a CSV", file_types=[".csv", ".tsv", ".txt"], height=152, elem_id="comments"
             )
-            column = gr.Dropdown(
-                [DETECT], value=DETECT, label="Column with the comments", visible=False, elem_id="column"
-            )
+            column = gr.Dropdown([DETECT], value=DETECT, label=COLUMN, visible=False, elem_id="column")
         with gr.Column(scale=1, min_width=200):
             persona = gr.Dropdown(
                 desk.personas(), value=desk.persona, label="Persona", elem_id="persona", filterable=False
             )
             start = gr.Button("Draft replies", variant="primary", elem_id="draft")
-    return _Form(pasted, upload, column, persona, start)
+    refused = gr.HTML(elem_id="refused", apply_default_css=False, padding=False)
+    return _Form(pasted, upload, column, refused, persona, start)
 
 
 def _batch(desk: Desk) -> _Batch:
@@ -131,59 +133,28 @@ def _batch(desk: Desk) -> _Batch:
             [], value=None, label="Earlier drafts", elem_id="earlier", filterable=False, scale=0, min_width=360
         )
     cards = gr.HTML(
-        None, html_template=TEMPLATE, js_on_load=(files("bot.page") / "replies.js").read_text(encoding="utf-8"),
-        apply_default_css=False, padding=False, elem_id="cards", server_functions=[*_server_functions(desk.log)],
+        None, html_template=TEMPLATE, js_on_load=PANELS + SCRIPT, apply_default_css=False, padding=False,
+        elem_id="cards", server_functions=[*_server_functions(desk.log)],
     )  # fmt: skip
     return _Batch(progress, stop, resume, earlier, cards, gr.Timer(EVERY, active=False))
 
 
 def _to_open(log: DraftLog, seen: Opened) -> Opened:
-    """The batch that this browser had open; but one that `shawgpt reply` has drafted since opens by itself, once."""
-    newest = log.from_a_file()
-    if newest and newest.id > seen["from_a_file"]:
-        return {"batch": newest.id, "from_a_file": newest.id}
-    return {**seen, "batch": seen["batch"] if log.info(seen["batch"]) else ""}
+    """The batch that this browser had open, else the newest; one that `shawgpt reply` has drafted since, once."""
+    known = log.info(seen["batch"]) is not None
+    batch = seen["batch"] if known else next((info.id for info in log.latest(1)), "")
+    of_a_file = log.from_a_file()
+    if of_a_file is None or of_a_file.id <= seen["from_a_file"]:
+        return {**seen, "batch": batch}
+    return {"batch": of_a_file.id if known else batch, "from_a_file": of_a_file.id}
 
 
 def _columns(file: str | None) -> dict[str, Any]:
     try:
-        names = list(read_comments(Path(file), None)[0].columns) if file else []
+        names = list(columns_of(file)) if file else []
     except ShawGPTError:  # said when drafting is asked for
         names = []
     return gr.update(choices=[DETECT, *names], value=DETECT, visible=bool(names))
-
-
-def comments_from(file: str | None, text: str, column: str | None) -> tuple[str, Table, int]:
-    """The batch's name, its table, and the index of the comment column. Raises BadInput."""
-    if file:
-        path = Path(file)
-        try:
-            table, index = read_comments(path, column, "“Column with the comments”")
-        except BadInput as error:  # the user knows the file by its name, not by where the server has put it
-            raise BadInput(str(error).replace(str(path), path.name)) from error
-        title = file_name(path.name)
-    else:
-        comments = split_comments(text)
-        title, table, index = PASTED, Table(("comment",), [(comment,) for comment in comments]), 0
-    if not table.rows:
-        raise BadInput("there are no comments yet: paste some, or choose a CSV file")
-    if len(table.rows) > MOST:
-        raise BadInput(f"{len(table.rows):,} comments are too many for the page (up to {MOST:,}): use `shawgpt reply`")
-    return title, table, index
-
-
-def split_comments(text: str) -> list[str]:
-    """Pasted text as comments: parted by blank lines where there are any, else one a line."""
-    lines = [line.rstrip() for line in text.strip().splitlines()]
-    if all(lines):
-        return [line.strip() for line in lines]
-    blocks: list[list[str]] = [[]]
-    for line in lines:
-        if line.strip():
-            blocks[-1].append(line)
-        elif blocks[-1]:
-            blocks.append([])
-    return ["\n".join(block) for block in blocks if block]
 
 
 def _server_functions(log: DraftLog) -> tuple[Any, ...]:

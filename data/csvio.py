@@ -1,5 +1,6 @@
 """Comments in and drafts out as CSV: any encoding and delimiter in, cells that no spreadsheet runs out."""
 
+import codecs
 import csv
 import io
 import re
@@ -26,7 +27,18 @@ REPLY_NAMES = ("response", "responses", "reply", "replies", "replytext", "answer
 FORMULA = re.compile(r"'*[=+\-@\t\r\n\0＝＋－＠]")
 QUOTED = re.compile(r'"[^"]*"')
 HEAD = 2**16  # characters in which the header ends
+CSV = "a CSV file (of a sheet, export one)"
+# UTF-32's before UTF-16's, which one of them begins with; then UTF-8's.
+MARKS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF8)
 NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*\Z")  # -3 is a number, not a formula
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a program that reads a CSV file goes by: its delimiter, and whether a byte order mark begins it."""
+
+    delimiter: str = ","
+    mark: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class Table:
 
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
+    form: Form = Form()
 
 
 def guard(cell: str) -> str:
@@ -47,11 +60,16 @@ def unguard(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
-def encode(cells: Sequence[str]) -> bytes:
+def encode(cells: Sequence[str], delimiter: str = ",") -> bytes:
     """One record of an output file, guarded, as UTF-8; it ends with CR LF as RFC 4180 has it."""
     buffer = io.StringIO(newline="")
-    csv.writer(buffer).writerow([guard(cell) for cell in cells])
+    csv.writer(buffer, delimiter=delimiter).writerow([guard(cell) for cell in cells])
     return buffer.getvalue().encode("utf-8", "replace")
+
+
+def encode_header(columns: Sequence[str], form: Form) -> bytes:
+    """The beginning of an output file, as UTF-8."""
+    return (codecs.BOM_UTF8 if form.mark else b"") + encode(columns, form.delimiter)
 
 
 def read_table(path: Path) -> Table:
@@ -59,19 +77,21 @@ def read_table(path: Path) -> Table:
 
     Raises BadInput, naming the line, where it is missing, empty, binary, or has a quote that never ends.
     """
-    text = decode(path)
+    body = _read(path)
+    text = _text(path, body, CSV)
     if not text.strip():
         raise BadInput(f"{path} is empty: it needs a header line and a line a comment")
-    records = list(_records(path, text))
-    columns, rows = tuple(records[0]), records[1:]
+    form = Form(_delimiter(path, text), body.startswith(MARKS))
+    records = list(_records(path, text, form.delimiter))
+    columns, rows = tuple(records[0][1]), records[1:]
     width = len(columns)
-    for number, row in enumerate(rows, 2):
+    for line, row in rows:
         if len(row) > width and any(cell.strip() for cell in row[width:]):
             raise BadInput(
-                f"{path}: record {number} has {len(row)} cells, the header has {width}: put cells that contain the "
+                f"{path}: line {line} has {len(row)} cells, the header has {width}: put cells that contain the "
                 "delimiter between quotes"
             )
-    return Table(columns, [tuple(unguard(c) for c in (*row, *[""] * width)[:width]) for row in rows])
+    return Table(columns, [tuple(unguard(c) for c in (*row, *[""] * width)[:width]) for _, row in rows], form)
 
 
 def read_comments(path: Path, wanted: str | None, option: str = "--column") -> tuple[Table, int]:
@@ -79,12 +99,18 @@ def read_comments(path: Path, wanted: str | None, option: str = "--column") -> t
 
     An earlier output of ours is comments too: the columns of its drafts are left out, for they are made anew.
     """
-    table = read_table(path)
-    if set(ADDED) <= set(table.columns):
-        drafts = {len(table.columns) - 1 - table.columns[::-1].index(name) for name in ADDED}  # the last of each name
-        own = [i for i in range(len(table.columns)) if i not in drafts]
-        table = Table(tuple(table.columns[i] for i in own), [tuple(row[i] for i in own) for row in table.rows])
+    table = without_drafts(read_table(path))
     return table, find_column(path, table, COMMENT_NAMES, wanted, option)
+
+
+def without_drafts(table: Table) -> Table:
+    """`table`, of an earlier output of ours without the columns that were added."""
+    if not set(ADDED) <= set(table.columns):
+        return table
+    drafts = {len(table.columns) - 1 - table.columns[::-1].index(name) for name in ADDED}  # the last of each name
+    own = [i for i in range(len(table.columns)) if i not in drafts]
+    rows = [tuple(row[i] for i in own) for row in table.rows]
+    return Table(tuple(table.columns[i] for i in own), rows, table.form)
 
 
 def find_column(path: Path, table: Table, names: Sequence[str], wanted: str | None, option: str) -> int:
@@ -103,7 +129,7 @@ def find_column(path: Path, table: Table, names: Sequence[str], wanted: str | No
         for i, column in enumerate(table.columns):
             if _plain(column) == name:
                 return i
-    if _looks_like_data(table.columns):
+    if looks_like_data(table.columns):
         raise BadInput(f"{path}: its first line is no header: add a line with the columns' names, such as 'Comment'")
     prose = [i for i in range(len(table.columns)) if _is_prose([row[i] for row in table.rows])]
     if len(prose) == 1 and len(names) and names[0] == COMMENT_NAMES[0]:
@@ -111,33 +137,47 @@ def find_column(path: Path, table: Table, names: Sequence[str], wanted: str | No
     raise BadInput(f"{path}: can't tell which column holds the {names[0]}: it has {there}; name one with {option}")
 
 
-def decode(path: Path) -> str:
-    """The file's text, whatever its encoding. Raises BadInput for one that can't be read or isn't text."""
+def decode(path: Path, wanted: str = CSV) -> str:
+    """The file's text, whatever its encoding.
+
+    Raises BadInput, asking for what is `wanted`, where it can't be read or isn't text.
+    """
+    return _text(path, _read(path), wanted)
+
+
+def _read(path: Path) -> bytes:
     try:
-        body = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path} can't be read: {error.strerror}") from error
-    if body.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):  # before UTF-16, whose mark is the first one's beginning
+
+
+def _text(path: Path, body: bytes, wanted: str) -> str:
+    if body.startswith(MARKS[:2]):
         return body.decode("utf-32", "replace")
-    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if body.startswith(MARKS[2:4]):
         return body.decode("utf-16", "replace")
+    if body.startswith((b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0")):
+        raise BadInput(f"{path} is not text: give {wanted}")
+    head = body[:HEAD]
+    if max(head[::2].count(0), head[1::2].count(0)) > len(head) / 5 > min(head[::2].count(0), head[1::2].count(0)):
+        raise BadInput(f"{path} is UTF-16 without the mark that says so: save it as UTF-8")
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass
-    if body.startswith((b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0")):
-        raise BadInput(f"{path} is not a CSV file: export the sheet as CSV and give that")
     if b"\0" in body:
-        raise BadInput(f"{path} is not text: give a CSV file")
+        raise BadInput(f"{path} is not text: give {wanted}")
     return body.decode(guess_encoding(body), "replace")
 
 
-def _records(path: Path, text: str) -> Iterator[list[str]]:
-    dialect = _delimiter(text)
+def _records(path: Path, text: str, dialect: str) -> Iterator[tuple[int, list[str]]]:
+    """The records that hold something, each with the line where it begins, from 1."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=dialect, strict=True)
-    started = 1
+    above = 0  # lines before the reader's first
     lenient = False
     while True:
+        started = above + reader.line_num + 1
         try:
             row = next(reader)
         except StopIteration:
@@ -148,23 +188,23 @@ def _records(path: Path, text: str) -> Iterator[list[str]]:
                     f"{path}: the quote opened at line {started} never closes: add the closing quote"
                 ) from error
             if lenient:
-                raise BadInput(f"{path}, line {reader.line_num}: {error}") from error
+                raise BadInput(f"{path}, line {above + reader.line_num}: {error}") from error
             # A quote inside a cell that isn't doubled: common in hand-made files, and read as it stands.
             # Lines as the reader counts them: str.splitlines also ends one at U+2028 and the like.
             rest = "".join(io.StringIO(text, newline="").readlines()[started - 1 :])
             reader = csv.reader(io.StringIO(rest, newline=""), delimiter=dialect)
-            lenient = True
+            above, lenient = started - 1, True
             continue
         if row:
-            yield row
-        if not lenient:
-            started = reader.line_num + 1
+            yield started, row
 
 
-def _delimiter(text: str) -> str:
+def _delimiter(path: Path, text: str) -> str:
     bare = QUOTED.sub("", text[:HEAD]) or text[:HEAD]  # what stands between quotes delimits nothing
     first = next((line for line in bare.splitlines() if line.strip()), "")
     counts = {delimiter: first.count(delimiter) for delimiter in ",;\t"}
+    if "|" in first and not any(counts.values()):
+        raise BadInput(f"{path}: its cells are separated by |: save it with commas, semicolons or tabs between them")
     return max(counts, key=lambda delimiter: counts[delimiter])
 
 
@@ -172,7 +212,8 @@ def _plain(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalpha())
 
 
-def _looks_like_data(columns: Sequence[str]) -> bool:
+def looks_like_data(columns: Sequence[str]) -> bool:
+    """Whether these are no names of columns but a row: a file without a header."""
     return any(len(c) > 60 or len(c.split()) > 6 or c.rstrip().endswith((".", "!", "?")) for c in columns)
 
 

@@ -1,0 +1,124 @@
+"""Adapters of a work folder: trained into a hidden folder that takes its name when it is whole, and listed."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from data.errors import BadInput, ShawGPTError, WorkFolderError
+from data.persona import load_persona
+from finetune.examples import Example, read_examples
+
+if TYPE_CHECKING:
+    from finetune.card import Card
+    from finetune.history import Progress
+    from finetune.recipe import Recipe
+    from finetune.training import Trained
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An adapter as `shawgpt adapters` lists it."""
+
+    name: str
+    card: "Card | None"
+    trouble: str  # empty for one that can be used
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that `adapters --json` prints."""
+        card = self.card.model_dump(mode="json", exclude={"curve"}) if self.card else None
+        return {"name": self.name, "trouble": self.trouble, "card": card}
+
+
+def choose(name_or_path: str, data: Path | None, base: str | None, name: str | None) -> "Recipe":
+    """The recipe with what the command line says otherwise. Raises BadInput or NotFound."""
+    from finetune.recipe import load_recipe
+
+    recipe = load_recipe(name_or_path)
+    changes = {"data": str(data) if data else None, "base": base, "name": name}
+    if base and Path(base).expanduser().is_dir():  # as the card keeps it, for when it is used from elsewhere
+        changes["base"] = str(Path(base).expanduser().resolve())
+        changes["revision"] = None
+    recipe = recipe.replaced(**{field: value for field, value in changes.items() if value is not None})
+    if not recipe.data:
+        raise BadInput(f"{name_or_path} names no data: give the file of examples with --data")
+    return recipe
+
+
+def read_data(recipe: "Recipe", home: Path) -> tuple[list[Example], list[tuple[str, str]]]:
+    """The recipe's examples, and (origin, reason) of those refused. Raises BadInput or NotFound."""
+    return read_examples(Path(recipe.data).expanduser(), recipe.format, load_persona(recipe.persona, home))
+
+
+def train_adapter(
+    recipe: "Recipe", home: Path, progress: "Progress", telling: Callable[[str], None]
+) -> tuple["Trained", list[tuple[str, str]]]:
+    """Train `recipe` into `<home>/adapters/<its name>`; with the result, (origin, reason) of what was refused.
+
+    A training that was stopped or killed goes on where it was. What is wrong with the data is found before the base is
+    fetched and loaded, where its tokenizer is known. `telling` hears what is being done before the first step.
+    Raises ShawGPTError.
+    """
+    from finetune.base import find_base, load_base
+    from finetune.dry_run import expected_tokens, prepare
+    from finetune.guards import check_examples
+
+    folder = home / "adapters" / recipe.name
+    if folder.exists():
+        raise BadInput(f"{folder} exists already: give the new one another --name, or remove it")
+    with _alone(home, recipe.name) as part, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the libraries' own, which are for who programs with them
+        telling("reading the examples")
+        examples, refused = read_data(recipe, home)
+        tokens, note = expected_tokens(recipe)
+        if not note:  # as the base's own will be
+            train_on, held_out, _ = prepare(recipe, examples, tokens)
+            check_examples(train_on, held_out, recipe.max_tokens, tokens)
+        telling(f"finding {recipe.base}")
+        find_base(recipe.base, recipe.revision)
+        telling(f"loading {recipe.base}")
+        from finetune.training import train  # torch and transformers: seconds
+
+        base = load_base(recipe.base, recipe.revision, recipe.quantisation)
+        train_on, held_out, too_long = prepare(recipe, examples, base.tokens)
+        trained = train(recipe, train_on, held_out, base, part, progress)
+        os.replace(part, folder)
+    return replace(trained, folder=folder), [*refused, *too_long]
+
+
+def list_adapters(home: Path) -> list[Listed]:
+    """Every adapter of the work folder by name, the unfinished and the unusable with the reason."""
+    from finetune.card import read_card
+
+    found: list[Listed] = []
+    for folder in sorted((home / "adapters").glob("*")):
+        if folder.name.startswith("."):
+            if folder.is_dir() and folder.name.endswith(".part"):
+                name = folder.name[1 : -len(".part")]
+                found.append(Listed(name, None, "unfinished: the same `shawgpt train` goes on with it"))
+        elif folder.is_dir():
+            try:
+                found.append(Listed(folder.name, read_card(folder), ""))
+            except ShawGPTError as error:
+                found.append(Listed(folder.name, None, str(error)))
+    return sorted(found, key=lambda each: each.name)
+
+
+@contextmanager
+def _alone(home: Path, name: str) -> Iterator[Path]:
+    """The folder that a training of that name works in, which no other process uses meanwhile."""
+    part = home / "adapters" / f".{name}.part"
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(part.with_suffix(".lock"), timeout=0)
+        with lock:
+            yield part
+    except Timeout as error:
+        raise WorkFolderError(f"{name!r} is being trained by another process: wait for it, or give --name") from error
+    except OSError as error:
+        raise WorkFolderError(f"{error.filename or part} can't be written: {error.strerror or error}") from error

@@ -1,0 +1,156 @@
+"""What `shawgpt train` and `shawgpt adapters` print for people."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.padding import Padding
+from rich.text import Text
+
+from bot.show import out, table_of
+from data.hidden import show_hidden
+
+if TYPE_CHECKING:
+    from bot.adapters import Listed
+    from finetune.dry_run import DryRun, Shown
+    from finetune.estimate import Estimate
+    from finetune.training import Trained
+
+LEARNED, UNLEARNED = "bold green", "dim"
+WIDEST = 40  # characters of the longest bar
+NEAR = 24  # tokens of the prompt that are shown before a reply, of all examples but the first
+NAMED = 10  # refused examples that are named; the rest is a number
+
+
+def show_dry_run(run: "DryRun", note: str) -> None:
+    """What a training would be. `note`: what to know about the tokenizer, or empty."""
+    recipe = run.recipe
+    out.print(f"[bold]{recipe.name}[/] on {recipe.base}: a dry run, nothing is trained\n", highlight=False)
+    if note:
+        _line(f"note: {note}\n", "yellow")
+    out.print(Text.assemble("What the model sees, ", ("«and what it learns»", LEARNED), ", token by token"))
+    for i, shown in enumerate(run.shown):
+        _line(f"\n{shown.origin}", "bold")
+        out.print(Padding(_tokens(shown, whole=i == 0), (0, 0, 0, 2), expand=False), highlight=False)
+    _line("\nTokens of an example", "bold")
+    most = max(bar.count for bar in run.histogram)
+    width = len(str(run.histogram[-1].high))
+    for bar in run.histogram:
+        drawn = "█" * round(WIDEST * bar.count / most) or ("▏" if bar.count else "")
+        _line(f"  {bar.low:>{width}}–{bar.high:<{width}} {drawn} {bar.count or ''}")
+    _line(f"  shortest {run.shortest}, median {run.middle}, longest {run.longest}; the window is {recipe.max_tokens}")
+    _line("")
+    _facts(run)
+    tell_refused(run.refused)
+    if run.stops:
+        _line(f"\nTraining would stop before its first step: {run.stops}", "bold red")
+
+
+def tell_refused(refused: Sequence[tuple[str, str]]) -> None:
+    """What can't be learned from, a line each."""
+    for origin, reason in refused[:NAMED]:
+        _line(f"  refused, {origin}: {reason}", "yellow")
+    if len(refused) > NAMED:
+        _line(f"  and {len(refused) - NAMED} more refused (--json names all)", "yellow")
+
+
+def show_trained(trained: "Trained") -> None:
+    """Where the adapter is, and how it went."""
+    card = trained.card
+    if card.held_out_before is not None and card.held_out_after is not None:
+        went = f"held-out loss {card.held_out_before:.3f} → {card.held_out_after:.3f}, "
+    else:
+        went = "nothing held out to measure on, "
+    _line(f"{trained.folder}: {went}step {card.best_step} of {card.steps} kept")
+    _line("  loss.png and history.jsonl show how it went; tensorboard/ too", UNLEARNED)
+
+
+def show_adapters(listed: "Sequence[Listed]") -> None:
+    """The adapters of a work folder."""
+    if not listed:
+        _line("No adapters yet: `shawgpt train RECIPE --data FILE` makes one.")
+        return
+    table = table_of("adapter", "base", "trained on", "held-out loss", "state")
+    for each in listed:
+        cells = [each.name, "", "", "", each.trouble or "ready"]
+        if card := each.card:
+            losses = [f"{loss:.3f}" for loss in (card.held_out_before, card.held_out_after) if loss is not None]
+            cells[1:4] = [card.base, f"{card.rows} examples, {card.best_step} steps", " → ".join(losses)]
+        table.add_row(*(Text(show_hidden(cell)) for cell in cells))
+    out.print(table)
+
+
+def _facts(run: "DryRun") -> None:
+    recipe = run.recipe
+    repeated = f"; {run.repeated} are repeats of another" if run.repeated else ""
+    _fact("examples", f"{run.trained_on} to train on, {run.held_out} held out{repeated}")
+    _fact(
+        "learned", f"{run.learned:,} of {run.tokens:,} tokens ({run.learned / run.tokens:.1%}): replies and their ends"
+    )
+    cut = f"{len(run.cut)}: earliest turns left out to fit ({', '.join(run.cut[:5])})" if run.cut else "none"
+    _fact("shortened", cut)
+    _fact("refused", str(len(run.refused)) if run.refused else "none")
+    at_once = recipe.batch_size * recipe.accumulation
+    _fact("steps", f"{run.steps}: {recipe.epochs:g} × {run.steps_an_epoch}, of {at_once} examples each")
+    _fact("rate", f"{recipe.learning_rate:g}, {recipe.schedule}, {recipe.warmup:.0%} warm-up")
+    if run.estimate:
+        _costs(run, run.estimate)
+    else:
+        _fact("memory", f"not estimated: {run.no_estimate}")
+
+
+def _costs(run: "DryRun", found: "Estimate") -> None:
+    what = f"a LoRA of rank {run.recipe.lora.rank} beside" if run.recipe.lora else "all of"
+    _fact("trained", f"{found.trained:,} weights, {what} {found.parameters:,} ({found.trained / found.parameters:.2%})")
+    _fact("memory", f"about {_size(found.peak)} at the peak, with {run.recipe.batch_size} of the longest in a batch")
+    kinds = {"base: matrices": "base: matrices, in NF4"} if run.recipe.quantisation == "nf4" else {}
+    for use, size in found.memory.items():
+        drawn = "█" * round(WIDEST / 2 * size / max(found.memory.values())) or "▏"
+        _line(f"            {_size(size):>9} {drawn:<{WIDEST // 2}} {kinds.get(use, use)}", UNLEARNED)
+    spans = {gpu: _span(*found.seconds[gpu]) for gpu, fits in found.fits.items() if fits}
+    if not spans:
+        _fact("time", "it fits none of the GPUs known here")
+    elif len(set(spans.values())) == 1:
+        _fact("time", f"{next(iter(spans.values()))} on any of {', '.join(spans)}")
+    else:
+        _fact("time", ", ".join(f"{gpu} {span}" for gpu, span in spans.items()))
+    if small := [gpu for gpu, fits in found.fits.items() if not fits]:
+        _fact("", f"too small: {', '.join(small)}")
+
+
+def _tokens(shown: "Shown", whole: bool) -> Text:
+    """The pieces with a space between; the learned ones in colour, and between « and » for where there is none."""
+    pieces = list(shown.tokens)
+    learned = [i for i, (_, is_learned) in enumerate(pieces) if is_learned]
+    text = Text()
+    hidden = range(4, learned[0] - NEAR) if learned and not whole else range(0)
+    for i, (piece, is_learned) in enumerate(pieces):
+        if i in hidden:
+            if i == hidden[0]:
+                text.append(f"… {len(hidden)} more tokens … ", "dim italic")
+            continue
+        opens, closes = ("«" if i == learned[0] else ""), ("»" if i == learned[-1] else "")
+        text.append(f"{opens}{show_hidden(piece)}{closes} ", LEARNED if is_learned else UNLEARNED)
+        if piece == "<0x0A>":
+            text.append("\n")
+    return text
+
+
+def _fact(name: str, text: str) -> None:
+    out.print(Text.assemble((f"{name:<10}", "bold"), "  ", show_hidden(text)), highlight=False)
+
+
+def _line(text: str, style: str = "") -> None:
+    out.print(Text(show_hidden(text) if "\n" not in text else text, style=style), highlight=False)
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def _span(least: float, most: float) -> str:
+    for unit, name in ((3600, "h"), (60, "min"), (1, "s")):
+        if most >= 2 * unit:
+            return (
+                f"{least / unit:.0f}–{most / unit:.0f} {name}" if least >= unit else f"under {most / unit:.0f} {name}"
+            )
+    return "seconds"

@@ -1,0 +1,214 @@
+"""From an example to the token ids that a model is trained on, and which of them are learned.
+
+The ids of a conversation are those of `finetune.prompt.token_ids`, so what is trained on is what is served. The loss is
+taken on the reply and the end token behind it, and on nothing else.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from data.errors import BadInput, Rejected
+from finetune.examples import Example
+from finetune.prompt import BOS_ID, EOS_ID, Message, token_ids
+
+_PROBE = "[INST] Hello, you two: 3 wörds? [/INST]"
+
+
+class TextTokens(Protocol):
+    """A model's own tokenizer, as far as training needs it."""
+
+    bos: int | None  # the id that a text begins with; None where it begins with nothing
+    eos: int  # the id that ends a reply
+    joint: str
+    """What goes before a text so that its ids are those it has behind a space: nothing for SentencePiece, which puts a
+    space there itself, and " " for others. Without it "Thanks" would be another token than in running text."""
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text`, neither BOS nor EOS added; what looks like a special token is only text."""
+
+    def piece(self, id: int) -> str:
+        """The id as a reader sees it, a space as "▁"."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An example as a model sees it."""
+
+    ids: tuple[int, ...]
+    learned: tuple[bool, ...]  # one an id: whether the loss is taken on predicting it
+    origin: str
+    cut: bool = False  # earlier turns were left out so that it fits
+
+
+@cache
+def v1_tokens() -> TextTokens:
+    """Mistral-7B-Instruct v0.1's and v0.2's tokenizer, which comes with mistral-common. Needs no model folder."""
+    spec = find_spec("mistral_common")
+    if spec is None or not spec.submodule_search_locations:
+        raise BadInput("mistral-common is missing: run `pip install 'mistral-common[sentencepiece]'`")
+    return _SentencePiece(Path(spec.submodule_search_locations[0]) / "data" / "tokenizer.model.v1")
+
+
+def folder_tokens(folder: Path) -> TextTokens:
+    """The tokenizer of a model folder: `tokenizer.model`, else `tokenizer.json`, else GPT-2's two files.
+
+    None of them runs code. Raises BadInput where there is none that can be read.
+    """
+    sentencepiece, fast = folder / "tokenizer.model", folder / "tokenizer.json"
+    vocabulary, merges = folder / "vocab.json", folder / "merges.txt"
+    try:
+        if sentencepiece.is_file():
+            return _SentencePiece(sentencepiece)
+        if fast.is_file():
+            from tokenizers import Tokenizer
+
+            return _Fast(Tokenizer.from_file(str(fast)), folder)
+        if vocabulary.is_file() and merges.is_file():
+            from tokenizers import ByteLevelBPETokenizer
+
+            return _Fast(ByteLevelBPETokenizer(str(vocabulary), str(merges))._tokenizer, folder)
+    except BadInput:
+        raise
+    except Exception as error:  # both libraries raise bare Exception or RuntimeError for a file that isn't theirs
+        raise BadInput(f"the tokenizer in {folder} can't be read: {' '.join(str(error).split())}") from error
+    raise BadInput(f"{folder} has no tokenizer: it needs tokenizer.model or tokenizer.json beside the weights")
+
+
+def encode(example: Example, tokens: TextTokens, max_tokens: int) -> Encoded:
+    """`example` as ids, of which only the reply's and the end token behind it are learned.
+
+    Where it is longer than `max_tokens`, a conversation loses its earliest turns (style examples are such turns), never
+    its system message, its last user turn or any of the reply. Raises Rejected, with the reason, where that isn't
+    enough. Raises BadInput for a conversation with a base that isn't a Mistral of v1's turns.
+    """
+    if isinstance(example.prompt, str):
+        start = [] if tokens.bos is None else [tokens.bos]
+        prompts = [[*start, *tokens.encode(example.prompt)]]
+        reply = [*tokens.encode(tokens.joint + example.reply), tokens.eos]
+    else:
+        if not _is_v1(tokens):
+            raise BadInput(
+                "this base's tokenizer isn't that of Mistral-7B-Instruct v0.1 and v0.2, in whose [INST] turns "
+                "conversations are written: use such a base, or format: completion with prompts in the base's own form"
+            )
+        prompts = [token_ids(turns, tokens.encode) for turns in _shortened(example.prompt)]
+        reply = [*tokens.encode(example.reply), EOS_ID]
+    fitting = next((prompt for prompt in prompts if len(prompt) + len(reply) <= max_tokens), None)
+    if fitting is None:
+        shortest = len(prompts[-1])
+        raise Rejected(
+            f"{shortest + len(reply)} tokens (prompt {shortest}, reply {len(reply)}), and the window is {max_tokens}"
+        )
+    learned = (False,) * len(fitting) + (True,) * len(reply)
+    return Encoded((*fitting, *reply), learned, example.origin, cut=fitting is not prompts[0])
+
+
+def encode_all(
+    examples: Sequence[Example], tokens: TextTokens, max_tokens: int
+) -> tuple[list[Encoded], list[tuple[str, str]]]:
+    """Every example that fits, in order, and (origin, reason) of those that don't. Raises BadInput as `encode` does."""
+    fitting: list[Encoded] = []
+    refused: list[tuple[str, str]] = []
+    for example in examples:
+        try:
+            fitting.append(encode(example, tokens, max_tokens))
+        except Rejected as error:
+            refused.append((example.origin, str(error)))
+    return fitting, refused
+
+
+def _shortened(turns: tuple[Message, ...]) -> list[list[Message]]:
+    """The conversation whole, then without its first user and assistant turns, without its first four, …"""
+    system = [turn for turn in turns if turn["role"] == "system"]
+    rest = [turn for turn in turns if turn["role"] != "system"]
+    return [[*system, *rest[start:]] for start in range(0, len(rest), 2)]
+
+
+def _is_v1(tokens: TextTokens) -> bool:
+    return (tokens.bos, tokens.eos) == (BOS_ID, EOS_ID) and tokens.encode(_PROBE) == v1_tokens().encode(_PROBE)
+
+
+class _SentencePiece:
+    """A SentencePiece model, as Mistral and Llama have it."""
+
+    def __init__(self, path: Path) -> None:
+        from sentencepiece import SentencePieceProcessor
+
+        self._model = SentencePieceProcessor(model_file=str(path))
+        self.bos: int | None = self._model.bos_id() if self._model.bos_id() >= 0 else None
+        self.eos: int = self._model.eos_id()
+        self.joint = _joint(self)
+
+    def encode(self, text: str) -> list[int]:
+        ids: list[int] = self._model.encode(text)
+        return ids
+
+    def piece(self, id: int) -> str:
+        return str(self._model.id_to_piece(id))
+
+
+class _Fast:
+    """A tokenizer of the `tokenizers` library, as GPT-2 and most later models have it."""
+
+    def __init__(self, model: Any, folder: Path) -> None:
+        self._model = model
+        with_special = model.encode("a").ids
+        model.encode_special_tokens = True  # "<|endoftext|>" in a comment is text, not an end
+        plain = self.encode("a")
+        self.bos: int | None = with_special[0] if with_special[: len(plain)] != plain else None
+        self.eos = _eos(model, folder)
+        self.joint = _joint(self)
+
+    def encode(self, text: str) -> list[int]:
+        ids: list[int] = self._model.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def piece(self, id: int) -> str:
+        token = str(self._model.id_to_token(id))
+        shown = bytes(_BYTES[c] for c in token) if all(c in _BYTES for c in token) else token.encode()
+        try:
+            return shown.decode().replace(" ", "▁")
+        except UnicodeDecodeError:  # a part of a character
+            return "".join(f"<0x{byte:02X}>" for byte in shown)
+
+
+def _eos(model: Any, folder: Path) -> int:
+    """The end token's id, by the folder's own files."""
+    for name, key in (("generation_config.json", "eos_token_id"), ("config.json", "eos_token_id")):
+        found = _json(folder / name).get(key)
+        found = found[0] if isinstance(found, list) and found else found
+        if isinstance(found, int) and not isinstance(found, bool):
+            return found
+    named = _json(folder / "tokenizer_config.json").get("eos_token")
+    named = named.get("content") if isinstance(named, dict) else named
+    if isinstance(named, str) and (id := model.token_to_id(named)) is not None:
+        return int(id)
+    raise BadInput(f"{folder} doesn't say which token ends a text: give config.json an eos_token_id")
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _joint(tokens: _SentencePiece | _Fast) -> str:
+    return "" if tokens.piece(tokens.encode("Thanks")[0]).startswith("▁") else " "
+
+
+def _byte_characters() -> dict[str, int]:
+    """The character that byte-level BPE writes for each byte, back to the byte (Radford et al. 2019, GPT-2's code):
+    printable Latin-1 stands for itself, the others for characters from U+0100 on, in order."""
+    own = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in own]
+    return {chr(byte): byte for byte in own} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+_BYTES = _byte_characters()

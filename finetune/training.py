@@ -1,0 +1,187 @@
+"""Training: encoded examples and a base model in, an adapter's folder out. transformers' Trainer, with our collator.
+
+While it runs, the folder holds `checkpoints/`; a run that was killed goes on from the last whole one, and on a CPU ends
+with the very weights it would have had (`training.json` says of what recipe, data and base they are). When done, the
+folder holds the weights of the best step, `card.json`, `history.jsonl`, `loss.png` and `tensorboard/`.
+"""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.errors import BadInput
+from finetune.card import CARD, Card, hash_files, library_versions, read_card, thin, write_card
+from finetune.guards import check_examples
+from finetune.history import HISTORY, Point, Progress, draw, is_over, points, read_state
+from finetune.prompt import PROMPT_VERSION
+
+if TYPE_CHECKING:
+    from finetune.base import Base
+    from finetune.recipe import Recipe
+    from finetune.tokens import Encoded
+
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training."""
+
+    folder: Path
+    card: Card
+    history: tuple[Point, ...]  # every step and every measure
+
+    @property
+    def best_step(self) -> int:
+        """The step whose weights are kept."""
+        return self.card.best_step
+
+
+def train(
+    recipe: "Recipe",
+    train: Sequence["Encoded"],
+    held_out: Sequence["Encoded"],
+    base: "Base",
+    out: Path,
+    progress: Progress | None = None,
+    resume: bool = True,
+) -> Trained:
+    """Train on `train` and leave the weights of the step at which `held_out` was answered best (or the last) in `out`.
+
+    With `resume`, an unfinished training of the same recipe, data and base in `out` goes on; without, it is deleted.
+    `base.model` is changed by it, and not to be used for anything else afterwards.
+    Raises TrainingStopped (see finetune.guards) and BadInput where `out` holds another training.
+    """
+    check_examples(train, held_out, recipe.max_tokens, base.tokens)
+    out = out.absolute()
+    identity = _identity(recipe, train, held_out, base)
+    _claim(out, identity, resume)
+    if not (out / CARD).is_file():
+        last = _last_checkpoint(out)
+        if last is None or not is_over(read_state(last), recipe.early):
+            _run(recipe, train, held_out, base, out, last, progress)
+        _finish(recipe, len(train), len(held_out), base, out, identity)
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+    lines = (out / HISTORY).read_text(encoding="utf-8").splitlines()
+    return Trained(out, read_card(out), tuple(Point(**json.loads(line)) for line in lines))
+
+
+def steps_per_epoch(examples: int, batch_size: int, accumulation: int) -> int:
+    """Optimiser steps in an epoch; the last batch may be smaller."""
+    return math.ceil(math.ceil(examples / batch_size) / accumulation)
+
+
+def _run(
+    recipe: "Recipe",
+    train: Sequence["Encoded"],
+    held_out: Sequence["Encoded"],
+    base: "Base",
+    out: Path,
+    last: Path | None,
+    progress: Progress | None,
+) -> None:
+    """Train to the end, from the beginning or from the checkpoint `last`."""
+    from transformers import set_seed
+
+    from finetune.base import add_lora
+    from finetune.trainer import Follow, ReplyTrainer, arguments
+
+    set_seed(recipe.seed)  # LoRA begins at random
+    model = add_lora(base.model, recipe.lora) if recipe.lora else base.model.float()
+    epoch = steps_per_epoch(len(train), recipe.batch_size, recipe.accumulation)
+    settings = arguments(recipe, epoch, out / CHECKPOINTS, model.device.type, bool(held_out), fresh=last is None)
+    follow = Follow(model, out, recipe.early, epoch, int(settings.warmup_steps), progress)
+    trainer = ReplyTrainer(model, settings, train, held_out, follow)
+    main = threading.current_thread() is threading.main_thread()  # the only one that may change how signals are met
+    before = signal.signal(signal.SIGINT, follow.interrupt) if main else None
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, before)
+    if follow.interrupted:
+        raise KeyboardInterrupt
+
+
+def _finish(recipe: "Recipe", rows: int, rows_held_out: int, base: "Base", out: Path, identity: dict[str, str]) -> None:
+    """Put the best weights, the picture and the card in place, the card last."""
+    last = _last_checkpoint(out)
+    assert last is not None  # _run leaves one
+    state = read_state(last)
+    best = state["best_global_step"] if rows_held_out else state["global_step"]
+    for name in hash_files(last.parent / f"checkpoint-{best}"):
+        shutil.copy2(last.parent / f"checkpoint-{best}" / name, out / name)
+    history = points(state["log_history"])
+    measures = {point.step: point.held_out for point in history if point.held_out is not None}
+    draw(history, best, out / "loss.png")
+    write_card(
+        out,
+        Card(
+            name=recipe.name,
+            recipe=recipe.model_dump(mode="json"),
+            recipe_sha256=identity["recipe"],
+            base=base.name,
+            base_revision=base.revision,
+            base_sha256=base.sha256,
+            prompt_version=PROMPT_VERSION,
+            data_sha256=identity["data"],
+            rows=rows,
+            rows_held_out=rows_held_out,
+            seed=recipe.seed,
+            steps=state["global_step"],
+            best_step=best,
+            held_out_before=measures.get(0),
+            held_out_after=measures.get(best),
+            curve=thin(history),
+            versions=library_versions(),
+            files=hash_files(out),
+        ),
+    )
+
+
+def _claim(out: Path, identity: dict[str, str], resume: bool) -> None:
+    """Make `out` this training's own. Raises BadInput where it is another's."""
+    claim = out / "training.json"
+    if out.exists() and not resume:
+        shutil.rmtree(out)
+    if claim.is_file():
+        if json.loads(claim.read_text(encoding="utf-8")) != identity:
+            raise BadInput(
+                f"{out} holds an unfinished training with another recipe, data or base: delete it, or use another name."
+            )
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    part = out / ".training.json.part"
+    part.write_text(json.dumps(identity), encoding="utf-8")
+    os.replace(part, claim)
+
+
+def _identity(
+    recipe: "Recipe", train: Sequence["Encoded"], held_out: Sequence["Encoded"], base: "Base"
+) -> dict[str, str]:
+    """What must be the same for a training to go on."""
+    data = hashlib.sha256()
+    for part in (train, held_out):
+        data.update(json.dumps([[example.ids, example.learned] for example in part]).encode())
+    return {
+        "recipe": recipe.sha256(), "data": data.hexdigest(), "base": base.sha256, "prompt": PROMPT_VERSION,
+    }  # fmt: skip
+
+
+def _last_checkpoint(out: Path) -> Path | None:
+    """The newest whole checkpoint; those that a kill cut short are deleted. Trainer writes its state last."""
+    whole = {}
+    for folder in (out / CHECKPOINTS).glob("checkpoint-*"):
+        try:
+            whole[int(read_state(folder)["global_step"])] = folder
+        except (OSError, ValueError, KeyError):
+            shutil.rmtree(folder)
+    return whole[max(whole)] if whole else None

@@ -1,0 +1,186 @@
+"""The dry run and its estimates: right for every shipped recipe, from the architecture alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from data.errors import BadInput
+from data.persona import load_persona
+from finetune.dry_run import MEASURED_EVERY, dry_run, expected_tokens
+from finetune.estimate import architecture, estimate, find_architecture, trained_parameters
+from finetune.examples import Example, read_examples
+from finetune.recipe import Lora, load_recipe, shipped_recipes
+from finetune.tokens import v1_tokens
+
+SAMPLE = Path(__file__).parents[1] / "data" / "sample"
+ROWS = {
+    "messages": {"messages": [{"role": "user", "content": "n {n}"}, {"role": "assistant", "content": "fine {n}"}]},
+    "sql": {"context": "CREATE TABLE a (b int)", "question": "Which {n}?", "answer": "SELECT {n} FROM a"},
+    "quotes": {"quote": "Be brief, {n}.", "author": "Author {n}"},
+}
+
+
+def shape(name: str):
+    return find_architecture(load_recipe(name))
+
+
+def lora(**changes):
+    return Lora(**{"rank": 16, "alpha": 32, **changes})
+
+
+@pytest.fixture
+def examples_of(tmp_path):
+    """Twenty examples for a recipe, in its format."""
+
+    def make(recipe):
+        if recipe.format == "replies":
+            return read_examples(SAMPLE / "past_replies.csv", "replies", load_persona("shawgpt"))
+        path = tmp_path / "data.jsonl"
+        path.write_text("".join(json.dumps(ROWS[recipe.format]).replace("{n}", str(n)) + "\n" for n in range(20)))
+        return read_examples(path, recipe.format, load_persona("shawgpt"))
+
+    return make
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_dry_run_of_every_shipped_recipe_shows_learns_counts_and_estimates(name, examples_of):
+    recipe = load_recipe(name)
+    tokens, note = expected_tokens(recipe)
+    examples, refused = examples_of(recipe)
+    run = dry_run(recipe, examples, refused, tokens)
+    assert run.trained_on + run.held_out == len(examples)
+    assert run.held_out > 0
+    assert run.refused == ()
+    assert run.stops == ""
+    assert ("tokenizer" in note) == (name == "quotes")
+    for shown in run.shown:
+        learned = "".join(piece for piece, is_learned in shown.tokens if is_learned)
+        assert learned.endswith("</s>")
+        assert [is_learned for _, is_learned in shown.tokens] == sorted(is_learned for _, is_learned in shown.tokens)
+    assert sum(bar.count for bar in run.histogram) == len(examples)
+    assert run.histogram[0].low <= run.shortest <= run.middle <= run.longest <= run.histogram[-1].high
+    assert run.estimate is not None
+    assert 1e9 < run.estimate.peak < 24e9
+    json.dumps(run.as_json())
+
+
+def test_steps_are_those_of_the_trainer(examples_of):
+    recipe = load_recipe("shawgpt-original").replaced(epochs=3, batch_size=4, accumulation=4)
+    examples = [Example(f"p {n}", "r", str(n)) for n in range(50)]
+    run = dry_run(recipe.replaced(held_out=0), examples, [], v1_tokens())
+    assert (run.steps_an_epoch, run.steps) == (4, 12)  # 13 batches: three steps of 4 and one of 1
+
+
+def test_held_out_examples_are_measured_as_often_as_in_training():
+    from finetune.trainer import CHECKPOINT_EVERY
+
+    assert MEASURED_EVERY == CHECKPOINT_EVERY
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("shawgpt-mistral-7b", 7_241_732_096), ("quotes", 354_823_168)],
+)
+def test_parameters_are_those_the_models_are_published_with(name, parameters):
+    assert shape(name).parameters == parameters
+
+
+@pytest.mark.parametrize(
+    ("adapter", "trained"),
+    [(lora(rank=8, targets=("q_proj",)), 2_097_152), (lora(), 41_943_040), (lora(targets=("v_proj",)), 2_621_440)],
+)
+def test_trained_parameters_are_peft_s(adapter, trained):
+    assert trained_parameters(shape("shawgpt-mistral-7b"), adapter) == trained
+
+
+def test_parameters_are_transformers_and_peft_s_for_any_shape():
+    from peft import LoraConfig, get_peft_model
+    from transformers import GPT2Config, GPT2LMHeadModel, MistralConfig, MistralForCausalLM
+
+    mistral = MistralConfig(
+        vocab_size=320, hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=4,
+        num_key_value_heads=2, head_dim=16, tie_word_embeddings=False,
+    )  # fmt: skip
+    gpt2 = GPT2Config(vocab_size=320, n_embd=48, n_layer=3, n_head=4, n_positions=64)
+    for config, model in ((mistral, MistralForCausalLM(mistral)), (gpt2, GPT2LMHeadModel(gpt2))):
+        found = architecture(config.to_dict())
+        assert found.parameters == model.num_parameters()
+        adapted = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"))
+        assert trained_parameters(found, lora(rank=4)) == adapted.get_nb_trainable_parameters()[0]
+
+
+def test_weights_in_nf4_take_half_a_byte_and_their_scales():
+    found = estimate(shape("shawgpt-mistral-7b"), load_recipe("shawgpt-mistral-7b"), 512, 10_000, 0)
+    linear = shape("shawgpt-mistral-7b").linear_parameters
+    assert found.memory["base: matrices"] == pytest.approx(linear * 4.127 / 8, rel=1e-3)
+
+
+def test_peak_of_the_originals_recipe_is_between_the_floor_and_what_is_aimed_at():
+    """A batch of 4 x 512 tokens on Mistral-7B: at least 5.2 GB, and 5.5 where nothing is wasted."""
+    found = estimate(shape("shawgpt-original"), load_recipe("shawgpt-original"), 512, 10_000, 0)
+    assert 5.2e9 < found.peak < 5.6e9
+
+
+def test_more_of_anything_takes_more_memory_and_checkpointing_less():
+    recipe = load_recipe("shawgpt-mistral-7b")
+
+    def peak(**changes):
+        return estimate(shape("shawgpt-mistral-7b"), recipe.replaced(**changes), 300, 10_000, 0).peak
+
+    assert peak(batch_size=8) > peak()
+    assert peak(lora={"rank": 64, "alpha": 32}) > peak()
+    assert peak(optimiser="adamw_torch") > peak()
+    assert peak(checkpointing=False) > 2 * peak() - 5e9
+    assert peak(quantisation="none") > 14e9
+
+
+def test_time_is_less_on_a_faster_gpu_and_more_for_more_tokens():
+    recipe = load_recipe("shawgpt-mistral-7b")
+    once = estimate(shape("shawgpt-mistral-7b"), recipe, 300, 10_000, 0).seconds
+    twice = estimate(shape("shawgpt-mistral-7b"), recipe, 300, 20_000, 0).seconds
+    assert once["H100"][0] < once["A100 80 GB"][0] < once["A100 80 GB"][1]
+    assert twice["L4"][0] == pytest.approx(2 * once["L4"][0])
+
+
+def test_folders_own_shape_is_used_before_the_named_one(tmp_path):
+    recipe = load_recipe("quotes").replaced(base=str(tmp_path))
+    config = {"model_type": "gpt2", "n_embd": 8, "n_layer": 1, "n_positions": 16, "vocab_size": 10}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert find_architecture(recipe).hidden == 8
+
+
+def test_shape_that_is_unknown_is_said_and_nothing_is_made_up(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "mamba"}')
+    (tmp_path / "tokenizer.model").write_bytes(
+        (Path(__import__("mistral_common").__file__).parent / "data" / "tokenizer.model.v1").read_bytes()
+    )
+    recipe = load_recipe("quotes").replaced(base=str(tmp_path))
+    tokens, _ = expected_tokens(recipe)
+    run = dry_run(recipe, [Example(f"p {n}", "r", str(n)) for n in range(20)], [], tokens)
+    assert run.estimate is None
+    assert "mamba" in run.no_estimate
+
+
+def test_target_that_the_model_has_not_is_told_before_training():
+    recipe = load_recipe("quotes").replaced(lora={"rank": 8, "alpha": 8, "targets": ["q_proj"]})
+    with pytest.raises(BadInput, match=r"gpt2 has no matrix 'q_proj'; it has attn\.c_attn"):
+        dry_run(recipe, [Example(f"p {n}", "r", str(n)) for n in range(20)], [], v1_tokens())
+
+
+def test_too_few_examples_are_told_as_training_would():
+    run = dry_run(load_recipe("quotes"), [Example(f"p {n}", "r", str(n)) for n in range(5)], [], v1_tokens())
+    assert "the fewest" in run.stops
+
+
+def test_nothing_to_learn_from_is_an_error_with_the_reasons():
+    with pytest.raises(BadInput, match="row 2: it has no reply"):
+        dry_run(load_recipe("quotes"), [], [("row 2", "it has no reply")], v1_tokens())
+
+
+def test_what_does_not_fit_and_what_is_repeated_is_counted():
+    examples = [Example(f"p {n}", "r", str(n)) for n in range(20)]
+    examples += [examples[0], Example("p x", "long " * 300, "line 22")]
+    run = dry_run(load_recipe("quotes"), examples, [("line 23", "it has no author")], v1_tokens())
+    assert run.repeated == 1
+    assert [origin for origin, _ in run.refused] == ["line 23", "line 22"]
