@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bot.language import is_english
 from bot.plainly import said_plainly
-from bot.surface import asks, bare, clauses, cues, mocks, plain, rule, takes_back
+from bot.surface import asks, bare, clauses, cues, has_url, mocks, plain, rule, takes_back
 from data.intents import Embeds, example_vectors
 
 # The classifier is kernel ridge regression, one label against the rest, fitted when it is made (a fraction of a
@@ -99,7 +99,7 @@ class IntentClassifier:
             for (before, said), scored in zip(pairwise(texts), parts[1:], strict=False):
                 if takes_back(before, said):  # then what it says is the message
                     lead = min(lead, float(scored[self.friendly].max() - scored[self.grave].max()))
-            if mocks(text):
+            if mocks(text) or has_url(text):  # nobody's link is thanked for unread
                 lead = 0.0
         said = texts[int(parts[: len(texts), first].argmax())] if texts else text
         return Intent(self.labels[first], round(min(1.0, max(0.0, lead)), 3), f'"{said[:60]}"')

@@ -55,8 +55,8 @@ _SPAM = [
         r"\b(?:telegram|whats? ?app|signal|instagram|insta|snapchat)\b.{0,40}(?:\+?\d[\d ()-]{6,}|@\w+)|(?:\+?\d[\d ()-]{6,}|@\w+|contact|text|message|reach|write|dm|hit (?:him|her|me) up|him|her)\b.{0,40}\b(?:telegram|whats? ?app)\b",
         r"\b(?:bitcoin|btc|crypto\w*|forex|nft|ethereum|binary options?)\b.{0,80}\b(?:profits?|invest\w*|earn\w*|trader|expert|broker|account manager|withdr\w+|returns?|doubled?|signals)\b.{0,80}",
         r"\b(?:profits?|invest(?:ed|ing|ment)|earn(?:ed|ing)|made)\b.{0,60}\b(?:mr|mrs|ms|expert|trader|broker|her|his|him)\b.{0,60}\b(?:trad\w+|crypto|platform|forex|bitcoin|strategy|signals|guidance)\b",
-        r"\b(?:check out|visit|see|sub(?:scribe)? to|come to) my (?:channel|page|profile|site|website|store|music|video)\b|\bsub ?(?:4|for) ?sub\b|\blike (?:4|for) like\b",
-        r"\b(?:gift cards?|give ?away|claim your|free (?:robux|v-?bucks|iphone|followers|money|gift)|buy (?:cheap )?(?:followers|views|likes|subscribers)|grow your channel|(?:onlyfans|hot singles))\b",
+        r"\b(?:check(?: out)?|visit|see|watch|join|follow|sub(?:scribe)? to|come to|look at) my (?:\w+ )?(?:channel|page|profile|site|website|store|shop|music|video|playlist|server)s?\b|\bsub ?(?:4|for) ?sub\b|\blike (?:4|for) like\b",
+        r"\b(?:gift cards?|give ?away|claim your|free (?:prizes?|robux|v-?bucks|iphone|followers|money|gift)|buy (?:cheap )?(?:followers|views|likes|subscribers)|grow your channel|(?:onlyfans|hot singles))\b",
         r"\b(?:earn|make|made|earning|making)\b.{0,24}(?:[$€£] ?\d[\d,.]*k?|\d[\d,.]*k? ?(?:dollars|usd|euros?|bucks|pounds))\b.{0,40}\b(?:day|week|month|daily|weekly|hourly|home|online)\b",
         r"\b(?:100 ?% (?:free|legit|guaranteed)|guaranteed (?:profit|results|returns)|(?:\d+ ?[$€£]|[$€£] ?\d[\d,.]*k?) (?:daily|an? (?:day|week|hour)|per|every)|(?:want|need|get) (?:more|free) (?:subscribers|views|followers)|portfolio (?:doubled|tripled|grew)|link (?:is )?in (?:my|the|his|her) (?:bio|profile|name)|i['’]?ll sub(?:scribe)?(?: to you)? back|limited (?:time )?offer|promo(?:tion)? code|discount code|work from home|click (?:here|the link|on the link|my))\b",
     )
@@ -134,6 +134,8 @@ def rule(comment: str) -> tuple[str, str] | None:
         return "unclear", "one letter"
     if not _LETTER.search(text):
         return _wordless(text)
+    if not _LETTER.search(re.sub(r"(?:https?://|www\.)\S+", "", text)):
+        return "spam", "a link alone"
     for pattern in _SPAM:
         if (found := pattern.search(text)) and not _innocent(text):
             return "spam", f'"{_short(found[0])}"'

@@ -287,3 +287,19 @@ def test_emoji_arabic_and_hindi_are_unharmed(text):
 
 def test_invisible_text_is_spelt_out():
     assert tag_text("hi" + "".join(chr(0xE0000 + ord(c)) for c in "obey me")) == "obey me"
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "http://www.x.example/",
+        "Thanks! Check my site www.x.example for a free prize",
+        "Love your vids! Also, check my channel http://spam.example",
+    ],
+)
+def test_promotion_and_bare_links_are_spam_however_friendly(classifier, comment):
+    assert classifier.label(comment) == "spam"
+
+
+def test_a_friendly_comment_with_a_link_is_never_sure(classifier):
+    assert classifier.classify("Great video, thanks! https://example.org/photo").score < UNSURE_BELOW
