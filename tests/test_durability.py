@@ -221,7 +221,7 @@ def kill_batches(tmp_path: Path, kills: int) -> None:
         assert whole.startswith(body)
         written = list(csv.reader(io.StringIO(body.decode("utf-8", "ignore"), newline="")))
         acknowledged = int(rows.read_text() or 0)
-        assert len(written) - 1 >= acknowledged
+        assert max(len(written) - 1, 0) >= acknowledged  # a kill may come before the header is there
         if body == whole:
             output.unlink()
     assert drafts(60) == 0
