@@ -32,6 +32,7 @@ def _kind(asked: str, answer: str | None, weight: float) -> Kind:
 
 
 HOW_MUCH = _kind(rf"\bhow (?!(?:{_HELPING})\b)\w+|\b(?:percent\w*|number|amount|share|proportion|ratio|size|temp\w*|age|price|cost|weight|speed|grams?|ppm|rate|version|dimensions?|values?|typical)\b", rf"\d|(?i:{_NUMBER})", 1.4)  # fmt: skip
+WHETHER = _kind(r"^(?:\W*\w+,)?\s*(?:do|does|did|is|are|was|were|can|could|should|will|would|has|have|may|must)\b", r"^(?:Yes|No)\b|(?i:\b(?:not|no|never|only|can|cannot|should|must|always)\b|n['’]t\b)", 0.7)  # fmt: skip
 KINDS = (
     _kind(r"\b(?:when|(?:what|which) (?:year|date|day|month|time|century|decade))\b", rf"\b(?:1\d{{3}}|20\d\d)s?\b|{_MONTH}|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|\b\d{{1,2}}(?:st|nd|rd|th)\b|(?i:\b(?:century|decade|(?:before|after|during|until|since|every|once) \w|(?:days?|weeks?|months?|years?|minutes?|hours?) (?:after|before|from|ago|later)))", 2.0),
     HOW_MUCH,
@@ -40,7 +41,7 @@ KINDS = (
     _kind(r"\bwhere\b|\b(?:city|country|state|place|town|region|river|street)\b", r"\b(?:in|at|on|near|from|to|of|into|through|across) (?:the )?[A-Z]|, [A-Z]", 1.4),
     _kind(r"\bwhy\b|\bwhat (?:caused|causes|reason)|\breasons?\b|\bhow come\b", r"(?i:\b(?:because|due to|since|so that|in order to|reason|caused?|therefore|so|necessary|as|to (?:avoid|prevent|make|keep|ensure|allow))\b)", 1.0),
     _kind(r"\bhow (?:do|does|did|can|could|should|to|would)\b|\bwhat (?:should|do|can) i\b", r"(?i:\b(?:by|using|use|with|first|then|through|via|step|simply|need to|should|must|don['’]t)\b|^[a-z]+ (?:the|a|an|it|your|in|to|off|out)\b)", 1.0),
-    _kind(r"^(?:\W*\w+,)?\s*(?:do|does|did|is|are|was|were|can|could|should|will|would|has|have|may|must)\b", r"^(?:Yes|No)\b|(?i:\b(?:not|no|never|only|can|cannot|should|must|always)\b|n['’]t\b)", 0.7),
+    WHETHER,
     _kind(r"\b(?:differ\w*|compared?|versus|vs)\b", r"(?i:\b(?:while|whereas|former|latter|contrast|but|than|instead|unlike|however|on the other hand|differ\w*)\b)", 0.5),
     _kind(r"\b(?:which|what) (?!(?:is|are|was|were|do|does|did|can|could|should|would|will|has|have|had|the|a|if|i|you|he|they|we|happen\w*|kind|types?|year|date)\b)[a-z]+|\b(?:library|framework|tool|app|model|theorem|package|called)\b|\bwhat (?:did|does|do) (?:he|she|they|you|i|we) use", None, 1.4),
 )  # fmt: skip
@@ -80,10 +81,10 @@ def specifics(question: str) -> list[str]:
 
 def missing(question: str, text: str) -> int:
     """How many of the question's `specifics` `text` lacks."""
-    plain = " ".join(text.lower().replace("-", " ").split())
+    plain, stems = " ".join(text.lower().replace("-", " ").split()), stems_of(text)
     return sum(
         not re.search(rf"(?<![^\W_]){re.escape(each.replace('-', ' '))}(?![^\W_])", plain)
-        and not stems_of(each) <= (stems_of(text) if each.isalpha() else frozenset())
+        and not (each.isalpha() and stems_of(each) <= stems)
         for each in dict.fromkeys(specifics(question))
     )
 

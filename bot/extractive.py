@@ -28,7 +28,7 @@ from bot.drafts import (
     Support,
 )
 from bot.intent import Intent, IntentClassifier
-from bot.quoting import Embeds, Quote, best_quotes
+from bot.quoting import Quote, best_quotes
 from bot.style import Style
 from bot.surface import asks, cues, plain, sentence_texts
 from data.hidden import find_hidden, show_hidden
@@ -37,7 +37,7 @@ from data.persona import Persona
 from data.style_memory import PastReply
 
 if TYPE_CHECKING:
-    from rag.retriever import SearchResult
+    from rag.retriever import Encoder, SearchResult
 
 # How likely it is that the quotes answer: logistic in the log-odds of the search's confidence, the best cosine and the
 # best coverage in context. Fitted on seven sets of questions, a third of which have no answer (benchmarks/README.md);
@@ -86,7 +86,7 @@ class Answer:
         }
 
 
-def answer_question(question: str, found: SearchResult, embedder: Embeds, least: float = ANSWER_FROM) -> Answer:
+def answer_question(question: str, found: SearchResult, embedder: Encoder, least: float = ANSWER_FROM) -> Answer:
     """The best sentences of `found` in answer to `question`, each with its source; or an abstention.
 
     `least` is the likelihood 0–1 from which it answers.
@@ -122,7 +122,7 @@ class ExtractiveResponder:
     name = "extractive"
 
     def __init__(
-        self, persona: Persona, past: Sequence[PastReply], embedder: Embeds, classifier: IntentClassifier
+        self, persona: Persona, past: Sequence[PastReply], embedder: Encoder, classifier: IntentClassifier
     ) -> None:
         self.persona = persona
         self.embedder = embedder

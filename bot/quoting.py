@@ -7,14 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.answer_kinds import EMPTY, HOW_MUCH, KINDS, contradicts, holds, stems_of
+from bot.answer_kinds import EMPTY, HOW_MUCH, KINDS, WHETHER, contradicts, holds, stems_of
 from bot.units import Unit, rendered, units
 from data.models import Passage
+from rag.retriever import Encoder
 
 SEARCHED = 4  # passages, the best
 EMBEDDED = 24  # of their pieces, in one call: those with the most of the question's words
@@ -44,9 +44,6 @@ _LEANS = re.compile(
     r"(?:while|although|though|since|because of|with|for|by|in|from|after|as|if|when|to do|like|despite) (?:this|that|these|those|it|they|them|such)\b)",
     re.IGNORECASE,
 )
-_DECISION = re.compile(
-    r"(?:\W*\w+,)?\s*(?:do|does|did|is|are|was|were|can|could|should|will|would|has|have|may|must)\b", re.IGNORECASE
-)
 _DECIDES = re.compile(r"(?:yes|no|sure|absolutely|never|not really|it depends)\b", re.IGNORECASE)
 _LISTS = re.compile(r":\s*\w|,.*\b(?:and|or)\b")  # it says at once what it announces
 _ANNOUNCES = re.compile(
@@ -54,14 +51,6 @@ _ANNOUNCES = re.compile(
     r"(?!\w* (?:percent|%|people|users?|degrees|grams?))|in this (?:article|post|section|video)|(?:i|we)['’ ]?(?:ll| will) (?:discuss|describe|explain|cover|walk|show|share|briefly)|let['’]s (?:look|see|dive|discuss|explore))",
     re.IGNORECASE,
 )
-
-
-class Embeds(Protocol):
-    """The part of an Embedder that is used here."""
-
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(n, dimension) float32, unit norm."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -98,7 +87,7 @@ class _Piece:
     before: "_Piece | None"  # its predecessor in the passage
 
 
-def best_quotes(question: str, passages: Sequence[Passage], embedder: Embeds, most: int = WINDOW) -> list[Quote]:
+def best_quotes(question: str, passages: Sequence[Passage], embedder: Encoder, most: int = WINDOW) -> list[Quote]:
     """Up to `most` pieces that answer `question`, in an order that reads as an answer; empty where none is usable.
 
     The best piece comes first; pieces that follow each other in a passage stay together and in order. A sentence that
@@ -135,7 +124,7 @@ def _pieces(passage: Passage) -> list[_Piece]:
     return found
 
 
-def _scored(question: str, pieces: list[_Piece], embedder: Embeds) -> tuple[list[Quote], NDArray[np.float32]]:
+def _scored(question: str, pieces: list[_Piece], embedder: Encoder) -> tuple[list[Quote], NDArray[np.float32]]:
     """The quotable pieces with their scores, best first, and their vectors in that order."""
     spread = Counter(stem for piece in pieces for stem in piece.stems)
     telling = stems_of(question) - EMPTY or stems_of(question)
@@ -143,17 +132,19 @@ def _scored(question: str, pieces: list[_Piece], embedder: Embeds) -> tuple[list
     total = sum(sorted(weights.values())[-TERMS:]) or 1.0
     kinds = [kind for kind in KINDS if kind.asked.search(question)]
 
+    def announcing(piece: _Piece) -> bool:
+        return HOW_MUCH not in kinds and _announces(piece.text)  # "There were three common ways" answers how many
+
     def share(stems: frozenset[str]) -> float:
         return min(1.0, sum(weight for stem, weight in weights.items() if stem in stems) / total)
 
-    counts = HOW_MUCH in kinds  # "There were three common ways" answers how many
     wordy = []  # what can be told without embedding
     for piece in pieces:
         score = COVERAGE * share(piece.stems) + IN_CONTEXT * share(piece.around) + PASSAGE * piece.passage.score
         score += sum(kind.weight for kind in kinds if holds(kind, question, piece.text))
         score += NAMED * _named(piece, weights)
         leans = _LEANS.match(piece.text) and not (piece.before and piece.before.unit.quotable)
-        score -= LEANING * bool(leans) + ANNOUNCING * (not counts and _announces(piece.text))
+        score -= LEANING * bool(leans) + ANNOUNCING * announcing(piece)
         wordy.append(score - CONTRADICTING * contradicts(question, piece.text))
     kept = sorted({
         *sorted(range(len(pieces)), key=lambda i: -wordy[i])[:EMBEDDED],
@@ -171,14 +162,13 @@ def _scored(question: str, pieces: list[_Piece], embedder: Embeds) -> tuple[list
             continue
         before = piece.before if piece.before and piece.before.text.endswith("?") else None
         same = of.get(id(before), 0.0)  # the document may ask the very question
-        decided = _DECIDES.match(piece.text) and _DECISION.match(question)
+        decided = _DECIDES.match(piece.text) and WHETHER.asked.match(question)
         least = SAME_DECISION if decided else SAME_QUESTION
         score = wordy[i] + COSINE * cosines[at] + SMOOTHED * near[at] + ASKED * max(0.0, same - least)
         score += DECIDED * bool(decided and same > least)
         coverage = (share(piece.stems) + share(piece.around)) / 2
         cosine = max(cosines[at], same if same > least else 0.0)
-        announces = not counts and _announces(piece.text)
-        found.append((at, Quote(piece.passage, piece.unit, score, cosine, coverage, announces)))
+        found.append((at, Quote(piece.passage, piece.unit, score, cosine, coverage, announcing(piece))))
     found.sort(key=lambda item: -item[1].score)
     return [quote for _, quote in found], vectors[[at for at, _ in found]]
 

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
 from data.errors import BadInput, NotFound
 from data.intents import shipped_examples
+from data.yaml_file import read_mapping
 
 INTENTS = (
     "thanks",
@@ -219,14 +220,7 @@ def _paths(home: Path | None) -> dict[str, Path]:
 
 
 def _read(path: Path) -> Persona:
-    import yaml
-
-    try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInput(f"{path} can't be read as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise BadInput(f"{path} is no persona: it needs at least `name:` and `instructions:`")
+    content = read_mapping(path, "no persona: it needs at least `name:` and `instructions:`")
     try:
         return Persona.model_validate(content)
     except ValidationError as error:

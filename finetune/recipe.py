@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from data.errors import BadInput, NotFound
+from data.yaml_file import read_mapping
 
 Format = Literal["replies", "messages", "completion", "sql", "quotes"]
 
@@ -111,14 +112,7 @@ def shipped_recipes() -> list[str]:
 
 
 def _read(path: Path) -> Recipe:
-    import yaml
-
-    try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInput(f"{path} can't be read as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise BadInput(f"{path} is no recipe: copy one of the shipped to start from (docs/training.md)")
+    content = read_mapping(path, "no recipe: copy one of the shipped to start from (docs/training.md)")
     recipe = _checked(content, str(path))
     beside = path.parent / Path(recipe.data).expanduser()
     return recipe.model_copy(update={"data": str(beside)}) if recipe.data and beside.exists() else recipe

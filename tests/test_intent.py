@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 
 from bot.extractive import UNSURE_BELOW
-from bot.intent import FRIENDLY, GRAVE, IntentClassifier
+from bot.intent import FRIENDLY, GRAVE, Intent, IntentClassifier
 from data.hidden import find_hidden, show_hidden, strip_hidden, tag_text
 from data.persona import load_persona
 
 WRITTEN = Path(__file__).with_name("intent_comments.csv")
+
+
+def assert_no_sure_friendly_reply(intent: Intent) -> None:
+    assert intent.label not in FRIENDLY or intent.score < UNSURE_BELOW
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +63,7 @@ def test_what_is_grave_is_never_taken_for_thanks(classifier, comment):
     ],
 )
 def test_mockery_grief_and_offers_get_no_sure_friendly_reply(classifier, comment):
-    intent = classifier.classify(comment)
-    assert intent.label not in FRIENDLY or intent.score < UNSURE_BELOW
+    assert_no_sure_friendly_reply(classifier.classify(comment))
 
 
 @pytest.mark.parametrize(
@@ -113,8 +116,7 @@ def test_thanks_and_suggestion_are_no_default(classifier, comment, label):
     ],
 )
 def test_after_thanks_the_clause_with_but_is_the_message(classifier, comment):
-    intent = classifier.classify(comment)
-    assert intent.label not in FRIENDLY or intent.score < UNSURE_BELOW
+    assert_no_sure_friendly_reply(classifier.classify(comment))
 
 
 @pytest.mark.parametrize(
@@ -155,8 +157,7 @@ def test_thanks_in_words_of_blame_or_of_work_are_sure(classifier, comment):
     ],
 )
 def test_blame_that_looks_like_such_thanks_gets_no_sure_friendly_reply(classifier, comment):
-    intent = classifier.classify(comment)
-    assert intent.label not in FRIENDLY or intent.score < UNSURE_BELOW
+    assert_no_sure_friendly_reply(classifier.classify(comment))
 
 
 @pytest.mark.parametrize(
