@@ -1,0 +1,140 @@
+"""Commands for documents: read them in, list and forget them, search and ask them."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bot.cli.app import Json, Kb, PersonaName, ResponderName, app, lines_of, open_assistant, print_json
+from data.errors import BadInput
+
+if TYPE_CHECKING:
+    from bot.assistant import Assistant
+
+
+@app.command(epilog="Example: `shawgpt ingest guide.pdf posts/ https://example.com/feed.xml`")
+def ingest(
+    context: typer.Context,
+    what: Annotated[
+        list[str], typer.Argument(metavar="PATH|URL...", help="Files, folders, globs, pages, feeds, sitemaps.")
+    ],
+    into: Annotated[str, typer.Option(metavar="NAME", help="Knowledge base.")] = "default",
+    password: Annotated[str | None, typer.Option(help="For encrypted PDFs.", envvar="SHAWGPT_PDF_PASSWORD")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read documents into a knowledge base: PDF, HTML, Markdown, text, DOCX, or a whole blog by its feed or sitemap.
+
+    What is unchanged since the last time is passed over; what can't be read is named with the reason (exit code 1).
+    """
+    from bot.progress import IngestProgress
+    from bot.show import show_report, tell_failures
+
+    if not all(name.strip() for name in what):  # `shawgpt ingest "$FOLDER"` with FOLDER unset is not the current folder
+        raise BadInput("one of the paths is empty: give files, folders, globs or addresses (. is the current folder)")
+    with open_assistant(context, "ingest", writing=True) as assistant, IngestProgress() as progress:
+        report = assistant.ingest(what, into, password, progress)
+    print_json(report.as_json()) if as_json else show_report(report)
+    if report.count("empty", "rejected"):
+        if as_json or not sys.stdout.isatty():  # a person sees the table
+            tell_failures(report)
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `shawgpt sources --kb default`")
+def sources(context: typer.Context, kb: Kb = None, as_json: Json = False) -> None:
+    """List the documents of a knowledge base."""
+    from bot.show import show_sources
+
+    with open_assistant(context, "sources") as assistant:
+        found = assistant.sources(kb)
+    print_json([asdict(source) for source in found]) if as_json else show_sources(found)
+
+
+@app.command(epilog="Example: `shawgpt forget posts/old.md`")
+def forget(
+    context: typer.Context,
+    source: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Paths or URLs as `sources` lists them.")],
+    kb: Kb = None,
+    as_json: Json = False,
+) -> None:
+    """Remove documents with everything made from them. None is removed if one of them is unknown."""
+    from bot.show import some
+
+    with open_assistant(context, "forget", writing=True) as assistant:
+        removed = assistant.forget(source, kb)
+    if as_json:
+        print_json(removed)
+    else:
+        for name, chunks in removed.items():
+            typer.echo(f"forgot {name} ({some(chunks, 'chunk')})")
+
+
+@app.command(epilog='Example: `shawgpt search "how long does the dough rest" -k 3`')
+def search(
+    context: typer.Context,
+    query: Annotated[str | None, typer.Argument(help="What to look for.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=100, help="Passages.")] = 5,
+    queries: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A query a line; prints a JSON line each.")
+    ] = None,
+    kb: Kb = None,
+    as_json: Json = False,
+) -> None:
+    """Show the passages that fit a query best, with title, page and score."""
+    from bot.progress import waiting
+    from bot.show import show_passages
+
+    with open_assistant(context, "search") as assistant:
+        if queries:
+            for line in lines_of(queries, query, "queries"):
+                print_json(_search_json(assistant, line, k, kb), indent=None)
+        elif query is None or not query.strip():
+            raise BadInput('give a query, as in `shawgpt search "how long does it rest"`, or --queries FILE')
+        elif as_json:
+            print_json(_search_json(assistant, query, k, kb))
+        else:
+            with waiting("Searching"):
+                found = assistant.search(query, k, kb)
+            show_passages(found)
+
+
+@app.command(epilog='Example: `shawgpt ask "How long does the dough rest?"`')
+def ask(
+    context: typer.Context,
+    question: Annotated[str | None, typer.Argument(help="What to answer from the documents.")] = None,
+    questions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A question a line; prints a JSON line each.")
+    ] = None,
+    persona: PersonaName = "shawgpt",
+    responder: ResponderName = None,
+    kb: Kb = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question from the documents, each sentence with its source; or say that they don't answer it."""
+    from bot.progress import waiting
+    from bot.show import show_answer
+
+    with open_assistant(context, "ask") as assistant:
+        assistant.use(persona, responder, kb)
+        if questions:
+            for line in lines_of(questions, question, "questions"):
+                print_json(assistant.answer(line).as_json(), indent=None)
+        elif question is None or not question.strip():
+            raise BadInput('give a question, as in `shawgpt ask "How long does it rest?"`, or --questions FILE')
+        elif as_json:
+            print_json(assistant.answer(question).as_json())
+        else:
+            with waiting("Looking it up"):
+                given = assistant.answer(question)
+            show_answer(given)
+
+
+def _search_json(assistant: "Assistant", query: str, k: int, kb: str | None) -> dict[str, Any]:
+    found = assistant.search(query, k, kb)
+    return {
+        "query": query,
+        "confidence": round(found.confidence, 4),
+        "passages": [passage.as_json() for passage in found.passages],
+    }

@@ -1,0 +1,58 @@
+"""Commands that serve the page and look after the work folder."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.app import Json, Kb, PersonaName, ResponderName, app, home_of, open_assistant, print_json
+from data.errors import BadInput
+
+
+@app.command(epilog="Example: `shawgpt serve --port 8080`")
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address; other than loopback needs --auth.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 7860,
+    auth: Annotated[
+        str | None, typer.Option(metavar="USER:PASSWORD", help="Ask for a login.", envvar="SHAWGPT_AUTH")
+    ] = None,
+    persona: PersonaName = "shawgpt",
+    responder: ResponderName = None,
+    kb: Kb = None,
+) -> None:
+    """Open the page: ask the documents, draft replies, manage documents."""
+    from bot.page import serve as serve_page
+
+    with open_assistant(context, "serve", writing=True) as assistant:
+        assistant.use(persona, responder, kb)
+        serve_page(assistant, host, port, auth)
+
+
+@app.command(epilog="Example: `shawgpt doctor --rebuild`")
+def doctor(
+    context: typer.Context,
+    rebuild: Annotated[bool, typer.Option(help="Make the vector index again from the database.")] = False,
+    reembed: Annotated[bool, typer.Option(help="Embed everything again with the present embedding model.")] = False,
+    backup: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a copy of the database.")] = None,
+    restore: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Put a copy in the place of the database.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check the installation and the work folder, and mend the vector index. Exit code 1 if something is wrong."""
+    from bot.doctor import examine, restore_backup
+    from bot.show import show_findings
+    from data.workfolder import WorkFolder
+
+    if restore and backup:
+        raise BadInput("--restore and --backup in one: write the back-up first, then restore the other")
+    home = home_of(context)
+    restored = [restore_backup(home, restore)] if restore else []
+    mending = rebuild or reembed or not home.exists() or WorkFolder(home, writing=False).writable
+    with open_assistant(context, "doctor", writing=mending) as assistant:
+        findings = restored + examine(assistant, rebuild or restore is not None, reembed, backup)
+    print_json([asdict(finding) for finding in findings]) if as_json else show_findings(findings)
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
