@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.machine import described
 from bot.assistant import Assistant
-from bot.extractive import Answer
+from bot.drafts import Answer
 from bot.quoting import best_quotes
 
 HERE = Path(__file__).parent

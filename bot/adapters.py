@@ -3,15 +3,15 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from data.errors import BadInput, ShawGPTError, WorkFolderError
-from data.persona import load_persona
+from data.errors import BadInput, NotFound, ShawGPTError, WorkFolderError
+from data.persona import load_persona, slug
 from finetune.examples import Example, read_examples
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Listed:
     name: str
     card: "Card | None"
     trouble: str  # empty for one that can be used
+    unfinished: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The form that `adapters --json` prints."""
@@ -45,14 +46,18 @@ def choose(name_or_path: str, data: Path | None, base: str | None, name: str | N
         changes["base"] = str(Path(base).expanduser().resolve())
         changes["revision"] = None
     recipe = recipe.replaced(**{field: value for field, value in changes.items() if value is not None})
-    if not recipe.data:
+    if not recipe.data and recipe.format != "review":
         raise BadInput(f"{name_or_path} names no data: give the file of examples with --data")
     return recipe
 
 
 def read_data(recipe: "Recipe", home: Path) -> tuple[list[Example], list[tuple[str, str]]]:
-    """The recipe's examples, and (origin, reason) of those refused. Raises BadInput or NotFound."""
-    return read_examples(Path(recipe.data).expanduser(), recipe.format, load_persona(recipe.persona, home))
+    """The recipe's examples, and (origin, reason) of those refused. Raises BadInput or NotFound.
+
+    Where a recipe of format `review` names no data, they are the edited drafts of the work folder `home`.
+    """
+    path = Path(recipe.data).expanduser() if recipe.data else home
+    return read_examples(path, recipe.format, load_persona(recipe.persona, home), slug(recipe.persona))
 
 
 def train_adapter(
@@ -62,16 +67,19 @@ def train_adapter(
 
     A training that was stopped or killed goes on where it was. What is wrong with the data is found before the base is
     fetched and loaded, where its tokenizer is known. `telling` hears what is being done before the first step.
-    Raises ShawGPTError.
+    In several processes, call it in each, within `finetune.processes.together`. Raises ShawGPTError.
     """
     from finetune.base import find_base, load_base
     from finetune.dry_run import expected_tokens, prepare
     from finetune.guards import check_examples
+    from finetune.processes import count, first, shares
 
     folder = home / "adapters" / recipe.name
     if folder.exists():
         raise BadInput(f"{folder} exists already: give the new one another --name, or remove it")
-    with _alone(home, recipe.name) as part, warnings.catch_warnings():
+    shares(recipe.batch_size, recipe.accumulation, count())  # raises where they can't
+    with ExitStack() as held, warnings.catch_warnings():
+        part = first(lambda: held.enter_context(_alone(home, recipe.name)))
         warnings.simplefilter("ignore")  # the libraries' own, which are for who programs with them
         telling("reading the examples")
         examples, refused = read_data(recipe, home)
@@ -80,14 +88,14 @@ def train_adapter(
             train_on, held_out, _ = prepare(recipe, examples, tokens)
             check_examples(train_on, held_out, recipe.max_tokens, tokens)
         telling(f"finding {recipe.base}")
-        find_base(recipe.base, recipe.revision)
+        first(lambda: find_base(recipe.base, recipe.revision))  # one downloads
         telling(f"loading {recipe.base}")
         from finetune.training import train  # torch and transformers: seconds
 
         base = load_base(recipe.base, recipe.revision, recipe.quantisation)
         train_on, held_out, too_long = prepare(recipe, examples, base.tokens)
         trained = train(recipe, train_on, held_out, base, part, progress)
-        os.replace(part, folder)
+        first(lambda: os.replace(part, folder))
     return replace(trained, folder=folder), [*refused, *too_long]
 
 
@@ -100,13 +108,21 @@ def list_adapters(home: Path) -> list[Listed]:
         if folder.name.startswith("."):
             if folder.is_dir() and folder.name.endswith(".part"):
                 name = folder.name[1 : -len(".part")]
-                found.append(Listed(name, None, "unfinished: the same `shawgpt train` goes on with it"))
+                found.append(Listed(name, None, "unfinished: the same `shawgpt train` goes on with it", True))
         elif folder.is_dir():
             try:
                 found.append(Listed(folder.name, read_card(folder), ""))
             except ShawGPTError as error:
                 found.append(Listed(folder.name, None, str(error)))
     return sorted(found, key=lambda each: each.name)
+
+
+def find_adapter(name: str, home: Path) -> Path:
+    """The folder of an adapter of the work folder. Raises NotFound, listing the known."""
+    if name in (names := [each.name for each in list_adapters(home) if not each.unfinished]):
+        return home / "adapters" / name
+    known = ", ".join(names) or "none yet, `shawgpt train` makes one"
+    raise NotFound(f"no adapter {name!r} (known: {known})")
 
 
 @contextmanager

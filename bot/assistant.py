@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from bot.responders import AS_THE_PERSONA_HAS_IT, Asked, persona_of, settle
 from data.database import Database
 from data.errors import NotFound, WorkFolderError
 from data.index import Index
@@ -17,15 +18,15 @@ from data.style_memory import StyleMemory
 from data.workfolder import WorkFolder
 
 if TYPE_CHECKING:
-    from bot.drafts import Draft, Responder
-    from bot.extractive import Answer
+    from bot.drafts import Answer, Draft, Request, Responder
     from bot.intent import IntentClassifier
+    from bot.local_model import LocalModel
+    from bot.responders import Writing
     from data.embedding import Embedder
     from data.persona import Persona
     from ingest.pipeline import Progress, Report
     from rag.retriever import Retriever, SearchResult
 
-RESPONDERS = ("extractive",)
 PASSAGES = 6  # that a draft or an answer may draw on
 
 
@@ -54,6 +55,9 @@ class Assistant:
         self.index = Index(self.store, self.folder.index, writable=self.folder.writing)
         self.style = StyleMemory(self.database)
         self._retrievers: dict[str, Retriever] = {}
+        self._models: dict[str, LocalModel] = {}  # by name; shared by all views
+        self.asked = AS_THE_PERSONA_HAS_IT
+        self.persona_slug = "shawgpt"
         self.kb = DEFAULT_KB
 
     def __enter__(self) -> "Assistant":
@@ -70,33 +74,35 @@ class Assistant:
         self.database.close()
         self.folder.unlock()
 
-    def use(self, persona: str, responder: str | None = None, kb: str | None = None) -> None:
-        """Choose who replies, what writes, and from which knowledge base (the persona's by default).
+    def use(self, persona: str | None = None, asked: Asked = AS_THE_PERSONA_HAS_IT, kb: str | None = None) -> None:
+        """Choose who replies (else whom the adapter was trained for, else the shipped persona), what writes, and from
+        which knowledge base (else the persona's).
 
-        Raises NotFound, listing the known, for a persona or responder that doesn't exist.
+        Raises NotFound, listing the known, for what doesn't exist, and what `bot.responders.settle` raises.
         """
-        from data.persona import load_persona
+        from data.persona import SHIPPED, load_persona, slug
 
-        chosen = load_persona(persona, self.folder.path)
-        name = responder or chosen.responder
-        if name not in RESPONDERS:
-            raise NotFound(f"no responder {name!r} (known: {', '.join(RESPONDERS)})")
+        home = self.folder.path
+        name = persona or (persona_of(asked.adapter, home) if asked.adapter else None) or SHIPPED
+        chosen = load_persona(name, home)
+        self.writing = settle(asked, chosen, home)
+        self.asked = asked
         self.persona = chosen
-        self.responder_name = name
+        self.persona_slug = slug(name)  # its file name, which selects it
         self.kb = kb or chosen.knowledge_base
         for part in ("intents", "responder"):
             self.__dict__.pop(part, None)
         self._retrievers.clear()
 
-    def view(self, persona: str, responder: str | None = None, kb: str | None = None) -> "Assistant":
+    def view(self, persona: str, asked: Asked = AS_THE_PERSONA_HAS_IT, kb: str | None = None) -> "Assistant":
         """Another assistant on the same work folder, models and index, with a persona and knowledge base of its own.
 
-        It needs no closing. Raises NotFound as `use` does.
+        It needs no closing. Raises what `use` raises.
         """
         _ = self.embedder  # loaded once, and shared
         other = copy.copy(self)
         other._retrievers = {}
-        other.use(persona, responder, kb)
+        other.use(persona, asked, kb)
         return other
 
     # -- documents
@@ -151,9 +157,13 @@ class Assistant:
 
     def answer(self, question: str) -> "Answer":
         """An answer with the source of each sentence, or an abstention with its reason."""
+        from bot.chat_responder import ChatResponder
         from bot.extractive import answer_question
 
-        return answer_question(question, self._found(question), self.embedder)
+        found = self._found(question)
+        if self.writing.model and isinstance(self.responder, ChatResponder):
+            return self.responder.answer(question, found)
+        return answer_question(question, found, self.embedder)  # by itself: drafting needs more, and a second to load
 
     def draft(self, comment: str, recent: tuple[str, ...] = ()) -> "Draft":
         """A draft for one comment; `recent` are the latest replies, oldest first, so that they vary."""
@@ -161,13 +171,11 @@ class Assistant:
 
     def stream(self, comment: str, recent: tuple[str, ...] = ()) -> "Iterator[str | Draft]":
         """The draft in pieces as it is written, then the whole Draft, once, last."""
-        from bot.drafts import Request
-        from bot.extractive import SHOWN_WITH, questions_of
+        return self.responder.stream(self._request(comment, recent))
 
-        intent = self.intents.classify(comment)
-        asked = questions_of(comment) if intent.label in SHOWN_WITH else ()
-        found = tuple(self._found(question) for question in asked)
-        return self.responder.stream(Request(comment, intent, found, recent))
+    def drafts(self, comments: Sequence[str], recent: tuple[str, ...] = ()) -> "Iterator[tuple[int, Draft]]":
+        """Drafts for several comments, as (index, draft) when they are done, in any order."""
+        return self.responder.drafts([self._request(comment, recent) for comment in comments])
 
     def import_replies(
         self, path: Path, comment_column: str | None = None, reply_column: str | None = None
@@ -190,9 +198,9 @@ class Assistant:
         return load_persona("shawgpt", self.folder.path)
 
     @cached_property
-    def responder_name(self) -> str:
-        """What writes."""
-        return self.persona.responder
+    def writing(self) -> "Writing":
+        """What writes, as the persona has it until `use` says otherwise."""
+        return settle(self.asked, self.persona, self.folder.path)
 
     @cached_property
     def embedder(self) -> "Embedder":
@@ -210,10 +218,19 @@ class Assistant:
 
     @cached_property
     def responder(self) -> "Responder":
-        """What writes the drafts."""
-        from bot.extractive import ExtractiveResponder
+        """What writes the drafts; a language model is loaded now."""
+        from bot.responders import make_responder
 
-        return ExtractiveResponder(self.persona, self.style.all(), self.embedder, self.intents)
+        past = self.style.all()
+        return make_responder(self.writing, self.persona, past, self.embedder, self.intents, self._models)
+
+    def _request(self, comment: str, recent: tuple[str, ...]) -> "Request":
+        from bot.drafts import SHOWN_WITH, Request
+        from bot.extractive import questions_of
+
+        intent = self.intents.classify(comment)
+        asked = questions_of(comment) if intent.label in SHOWN_WITH else ()
+        return Request(comment, intent, tuple(self._found(question) for question in asked), recent)
 
     def _retriever(self, kb: str) -> "Retriever":
         from rag.rerank import CrossEncoderReranker

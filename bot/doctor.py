@@ -52,7 +52,7 @@ def examine(assistant: "Assistant", rebuild: bool, reembed: bool, backup: Path |
     for kb in assistant.store.knowledge_bases():
         findings.append(_knowledge_base(assistant, kb))
     findings.append(Finding("style memory", f"{len(assistant.style.all())} past replies"))
-    findings.append(Finding("responder", assistant.responder_name))
+    findings.append(Finding("responder", str(assistant.writing.written_by)))
     if backup:
         assistant.database.backup(backup)
         findings.append(Finding("back-up", f"{backup}, {backup.stat().st_size / 2**20:.1f} MiB"))

@@ -5,11 +5,12 @@ The flags are few. Each is one line for the person who reviews the draft; a `nee
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from bot.intent import Intent
+from data.hidden import find_hidden, show_hidden
 from data.models import Passage
 
 if TYPE_CHECKING:
@@ -30,9 +31,16 @@ YOURS = {
 NO_ANSWER = "no answer found in the documents"
 NO_DOCUMENTS = "there are no documents yet: add some with `shawgpt ingest`, or on the page under Documents"
 NO_REPLY_FITS = "no past reply fits"
+MADE_UP = "most of what the model wrote stands nowhere in the documents"
+NOTHING_WRITTEN = "the model wrote nothing"
+CUT = "cut off at the longest that a reply may be"  # the reply is tentative
 UNSURE = "unsure what this comment wants"  # the reply is tentative
 MAY_NOT_ANSWER = "the documents may not answer this"  # the reply is tentative
+NOT_FOUND = "not in the documents: "  # followed by a sentence of the reply, which is tentative
 HIDDEN = "hidden characters: "  # followed by the comment with each of them spelt out
+
+HELPFUL = 3  # passages shown to the creator with a comment that is left to them
+SHOWN_WITH = frozenset(["criticism", "question", "suggestion", "remark"])  # intents that passages may help to answer
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,48 @@ class Draft:
 
 
 @dataclass(frozen=True)
+class WrittenBy:
+    """What wrote a draft or an answer."""
+
+    responder: str
+    adapter: str = ""  # its name; empty for none
+
+    def __str__(self) -> str:
+        return f"{self.responder} ({self.adapter})" if self.adapter else self.responder
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer in sentences from the documents, or the reason why there is none."""
+
+    question: str
+    status: Literal["answered", "abstained", "failed"]
+    sentences: tuple[Sentence, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    reason: str = ""  # empty where answered
+    written_by: WrittenBy = WrittenBy("extractive")
+    likelihood: float = 0.0  # 0–1, that it answers
+    lacking: int = 0  # names, versions, dates and figures of the question that stand in none of the quoted passages
+
+    @property
+    def text(self) -> str:
+        """The sentences, joined."""
+        return " ".join(sentence.text for sentence in self.sentences)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `ask --json` prints."""
+        return {
+            "question": self.question,
+            "answer": self.text,
+            "status": self.status,
+            "sentences": [asdict(sentence) for sentence in self.sentences],
+            "passages": [passage.as_json() for passage in self.passages],
+            "responder": str(self.written_by),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
 class Request:
     """A comment to answer, with what is known about it."""
 
@@ -89,12 +139,47 @@ class Request:
 
 
 class Responder(Protocol):
-    """What writes drafts. `stream` yields pieces of the reply as they are made, then the finished Draft, once, last.
+    """What writes drafts.
 
-    Where the draft's reply is not empty, the pieces joined are that reply.
+    `stream` yields pieces of the reply as they are made, then the finished Draft, once, last; the draft's reply is what
+    counts (a model's may have been signed, or cut, since). `drafts` takes several requests at once and yields (index,
+    Draft) as they are done, in any order; `together` says how many it is best given. It may raise where one of them
+    can't be written.
     """
 
     @property
-    def name(self) -> str: ...
+    def written_by(self) -> WrittenBy: ...
+
+    @property
+    def together(self) -> int: ...
 
     def stream(self, request: Request) -> Iterator[str | Draft]: ...
+
+    def drafts(self, requests: Sequence[Request]) -> Iterator[tuple[int, Draft]]: ...
+
+
+def left(request: Request, reason: str = "", passages: Sequence[Passage] = ()) -> Draft:
+    """A draft that is the creator's to write: why (by its intent, where no `reason` is given), and what may help."""
+    intent = request.intent
+    if not reason:
+        reason = f"{YOURS[intent.label]} ({intent.reason})" if intent.label == "injection" else YOURS[intent.label]
+        passages = request.found[0].passages if request.found and intent.label in SHOWN_WITH else ()
+    helpful = tuple(passages[:HELPFUL])
+    sources = tuple(dict.fromkeys(Source(p.source, p.title, p.page_start) for p in helpful))
+    return Draft("", "needs_you", intent.label, (reason, *flags_of(request.comment)), sources, passages=helpful)
+
+
+def flags_of(comment: str) -> tuple[str, ...]:
+    """What the reviewer is told of the comment itself: its hidden characters."""
+    if not find_hidden(comment):
+        return ()
+    shown = show_hidden(comment)
+    return (HIDDEN + (shown if len(shown) <= 300 else shown[:299] + "…"),)
+
+
+def sources_of(sentences: Sequence[Sentence], passages: Sequence[Passage]) -> tuple[Source, ...]:
+    """The documents that support `sentences`, each page once, in order."""
+    titles = {passage.source: passage.title for passage in passages}
+    return tuple(
+        dict.fromkeys(Source(s.source, titles.get(s.source, ""), s.page) for q in sentences for s in q.support)
+    )

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from bot.drafts import Draft
+from bot.drafts import Draft, WrittenBy
 from data.csvio import ADDED, encode
 from data.database import Database
 from data.errors import BadInput, NotFound, WorkFolderError
@@ -47,7 +47,7 @@ class LoggedDraft:
     comment: str
     cells: tuple[tuple[str, str], ...]  # the input's columns and this row's cells
     draft: Draft | None  # None until it is drafted
-    responder: str
+    written_by: WrittenBy
     edited: str | None  # the creator's own text, None until edited
 
     @property
@@ -82,13 +82,13 @@ class DraftLog:
             db.executemany("INSERT OR IGNORE INTO drafts (batch, row, comment, draft) VALUES (?, ?, ?, ?)", values)
         return batch
 
-    def save(self, batch: str, row: int, draft: Draft, responder: str) -> None:
+    def save(self, batch: str, row: int, draft: Draft, written_by: WrittenBy) -> None:
         """Keep the draft of a row that waits for one; a draft that is there already stays."""
         with self.database.write() as db:
             db.execute(
-                "UPDATE drafts SET draft = json_set(draft, '$.draft', json(?), '$.responder', ?)"
+                "UPDATE drafts SET draft = json_set(draft, '$.draft', json(?), '$.responder', ?, '$.adapter', ?)"
                 " WHERE batch = ? AND row = ? AND json_extract(draft, '$.draft') IS NULL",
-                (_json(asdict(draft)), responder, batch, row),
+                (_json(asdict(draft)), written_by.responder, written_by.adapter, batch, row),
             )
 
     def edit(self, batch: str, row: int, text: str) -> None:
@@ -130,7 +130,7 @@ class DraftLog:
         lines = [encode([*(column for column, _ in rows[0].cells), *ADDED])]
         for row in rows:
             draft = row.draft or Draft("", "needs_you", "", ("not drafted yet",))
-            lines.append(encode([*(cell for _, cell in row.cells), row.reply, *draft_cells(draft, row.responder)[1:]]))
+            lines.append(encode([*(cell for _, cell in row.cells), row.reply, *draft_cells(draft, row.written_by)[1:]]))
         return b"".join(lines).decode()
 
     def _newest(self, such: str, *values: object) -> BatchInfo | None:
@@ -164,9 +164,9 @@ class OutputRecord:
 
     def begin(
         self, comments: Path, output: Path, columns: Sequence[str], rows: Sequence[Sequence[str]], comment: int,
-        done: Sequence[tuple[Draft, str]],
+        done: Sequence[tuple[Draft, WrittenBy]],
     ) -> None:  # fmt: skip
-        """Take in the comments, of which the first are `done`: each with its draft, as in the file, and its responder.
+        """Take in the comments, of which the first are `done`: each with its draft, as in the file, and what wrote it.
 
         Raises BadInput where these were done with another persona or knowledge base.
         """
@@ -181,14 +181,14 @@ class OutputRecord:
                 comments.name, self.persona, self.kb, columns, rows, comment, str(output.resolve()),
                 known.id if known else None,
             )  # fmt: skip
-            for row, (draft, responder) in enumerate(done[:MOST]):
-                self.log.save(self._batch, row, draft, responder)
+            for row, (draft, written_by) in enumerate(done[:MOST]):
+                self.log.save(self._batch, row, draft, written_by)
 
-    def save(self, row: int, draft: Draft, responder: str) -> None:
+    def save(self, row: int, draft: Draft, written_by: WrittenBy) -> None:
         """Keep the draft of `row`, for the page."""
         if row < MOST and not self.trouble:
             with self._or_trouble():
-                self.log.save(self._batch, row, draft, responder)
+                self.log.save(self._batch, row, draft, written_by)
 
     def _same_comments(self, batch: str, rows: Sequence[Sequence[str]], comment: int) -> bool:
         pairs = zip(self.log.rows(batch), rows, strict=False)
@@ -207,17 +207,19 @@ def other_manner(output: Path, begun: str) -> BadInput:
     return BadInput(f"{output} was begun with {begun}: go on with that, give -o another file, or --overwrite it")
 
 
-def draft_cells(draft: Draft, responder: str) -> list[str]:
+def draft_cells(draft: Draft, written_by: WrittenBy) -> list[str]:
     """A draft as the cells of the added columns."""
     sources = "; ".join(dict.fromkeys(str(source) for source in draft.sources))
-    return [draft.reply, draft.status, draft.intent, "; ".join(draft.flags), sources, responder, ""]
+    by = (written_by.responder, written_by.adapter)
+    return [draft.reply, draft.status, draft.intent, "; ".join(draft.flags), sources, *by]
 
 
 def _logged(row: sqlite3.Row) -> LoggedDraft:
     about: dict[str, Any] = json.loads(row["draft"])
     cells = tuple((column, cell) for column, cell in about["cells"])
     draft = _DRAFT.validate_python(about["draft"]) if about["draft"] else None
-    return LoggedDraft(row["row"], row["comment"], cells, draft, about["responder"], row["edited"])
+    written_by = WrittenBy(about["responder"], about.get("adapter", ""))
+    return LoggedDraft(row["row"], row["comment"], cells, draft, written_by, row["edited"])
 
 
 def _json(value: Any) -> str:

@@ -8,31 +8,31 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from bot.answer_kinds import contradicts, missing, specifics, stems_of
 from bot.drafts import (
-    HIDDEN,
     MAY_NOT_ANSWER,
     NO_ANSWER,
     NO_DOCUMENTS,
     NO_REPLY_FITS,
     UNSURE,
     YOURS,
+    Answer,
     Draft,
     Request,
     Sentence,
-    Source,
     Status,
     Support,
+    WrittenBy,
+    flags_of,
+    left,
+    sources_of,
 )
-from bot.intent import Intent, IntentClassifier
+from bot.intent import IntentClassifier
 from bot.quoting import Quote, best_quotes
 from bot.style import Style
 from bot.surface import asks, cues, plain, sentence_texts
-from data.hidden import find_hidden, show_hidden
-from data.models import Passage
 from data.persona import Persona
 from data.style_memory import PastReply
 
@@ -51,39 +51,6 @@ LIKELY = 0.5  # below it the answer in a draft is tentative: what goes out under
 UNSURE_BELOW = 0.2  # intent score: a friendly reply stays tentative where another intent is about as likely
 ALONE = 0.1  # by which an answer to the asking sentences alone must be likelier: what the viewer tells is no noise
 TELLING = 3  # words but stop words that a question must have to be searched for alone
-HELPFUL = 3  # passages shown to the creator with a comment that is left to them
-SHOWN_WITH = frozenset(["criticism", "question", "suggestion", "remark"])  # intents that passages may help to answer
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer in sentences from the documents, or the reason why there is none."""
-
-    question: str
-    status: Literal["answered", "abstained", "failed"]
-    sentences: tuple[Sentence, ...] = ()
-    passages: tuple[Passage, ...] = ()
-    reason: str = ""  # empty where answered
-    responder: str = "extractive"
-    likelihood: float = 0.0  # 0–1, that it answers
-    lacking: int = 0  # names, versions, dates and figures of the question that stand in none of the quoted passages
-
-    @property
-    def text(self) -> str:
-        """The sentences, joined."""
-        return " ".join(sentence.text for sentence in self.sentences)
-
-    def as_json(self) -> dict[str, Any]:
-        """What `ask --json` prints."""
-        return {
-            "question": self.question,
-            "answer": self.text,
-            "status": self.status,
-            "sentences": [asdict(sentence) for sentence in self.sentences],
-            "passages": [passage.as_json() for passage in self.passages],
-            "responder": self.responder,
-            "reason": self.reason,
-        }
 
 
 def answer_question(question: str, found: SearchResult, embedder: Encoder, least: float = ANSWER_FROM) -> Answer:
@@ -119,7 +86,8 @@ def _lacking(question: str, quotes: Sequence[Quote]) -> int:
 class ExtractiveResponder:
     """Drafts replies from style memory and the documents. It implements bot.drafts.Responder."""
 
-    name = "extractive"
+    written_by = WrittenBy("extractive")
+    together = 1
 
     def __init__(
         self, persona: Persona, past: Sequence[PastReply], embedder: Encoder, classifier: IntentClassifier
@@ -134,43 +102,40 @@ class ExtractiveResponder:
         yield from re.findall(r"\S+\s*", draft.reply)
         yield draft
 
+    def drafts(self, requests: Sequence[Request]) -> Iterator[tuple[int, Draft]]:
+        """The drafts, one after the other."""
+        for number, request in enumerate(requests):
+            yield number, self.draft(request)
+
     def draft(self, request: Request) -> Draft:
         """The draft at once."""
         intent = request.intent
-        passages = request.found[0].passages if request.found else ()
         if intent.label in YOURS:
-            helpful = passages[:HELPFUL] if intent.label in SHOWN_WITH else ()
-            return self._left(request, _reason(intent), helpful)
+            return left(request)
         if intent.label == "question":
             return self._answer(request)
         reply = self.style.choose(intent.label, request.comment, request.recent)
         if not reply:
-            return self._left(request, f"{intent.label}: {NO_REPLY_FITS}", ())
+            return left(request, f"{intent.label}: {NO_REPLY_FITS}")
         if intent.score < UNSURE_BELOW:
-            return Draft(self._signed(reply), "needs_you", intent.label, (UNSURE, *_flags(request.comment)))
-        return Draft(self._signed(reply), "drafted", intent.label, _flags(request.comment))
+            return Draft(self._signed(reply), "needs_you", intent.label, (UNSURE, *flags_of(request.comment)))
+        return Draft(self._signed(reply), "drafted", intent.label, flags_of(request.comment))
 
     def _answer(self, request: Request) -> Draft:
         answers = [answer_question(found.query, found, self.embedder, TENTATIVE_FROM) for found in request.found]
         if not answers:
-            return self._left(request, f"question: {NO_ANSWER}", ())
+            return left(request, f"question: {NO_ANSWER}")
         best = max(answers, key=lambda answer: answer.likelihood)
         answer = best if best.likelihood > answers[0].likelihood + ALONE else answers[0]
         if answer.status != "answered" or (answer.lacking and answer.likelihood < ANSWER_FROM):
-            return self._left(request, f"question: {answer.reason or NO_ANSWER}", answer.passages[:HELPFUL])
+            return left(request, f"question: {answer.reason or NO_ANSWER}", answer.passages)
         opening = self.style.choose("question", request.comment, request.recent)
         reply = self._signed(" ".join(part for part in (opening, answer.text) if part))
-        sources = _sources(answer.sentences, answer.passages)
+        sources = sources_of(answer.sentences, answer.passages)
         likely = answer.likelihood >= LIKELY and not answer.lacking
-        flags = (*(() if likely else (MAY_NOT_ANSWER,)), *_flags(request.comment))
+        flags = (*(() if likely else (MAY_NOT_ANSWER,)), *flags_of(request.comment))
         status: Status = "drafted" if likely else "needs_you"
         return Draft(reply, status, "question", flags, sources, answer.sentences, answer.passages)
-
-    def _left(self, request: Request, reason: str, passages: Sequence[Passage]) -> Draft:
-        """A draft that is the creator's to write, with what may help."""
-        sources = tuple(dict.fromkeys(Source(p.source, p.title, p.page_start) for p in passages))
-        flags = (reason, *_flags(request.comment))
-        return Draft("", "needs_you", request.intent.label, flags, sources, passages=tuple(passages))
 
     def _signed(self, reply: str) -> str:
         signature = self.persona.signature
@@ -192,22 +157,6 @@ def questions_of(comment: str) -> tuple[str, ...]:
     return (whole,) if alone == whole or len(stems_of(alone)) < TELLING else (whole, alone)
 
 
-def _reason(intent: Intent) -> str:
-    return f"{YOURS[intent.label]} ({intent.reason})" if intent.label == "injection" else YOURS[intent.label]
-
-
-def _flags(comment: str) -> tuple[str, ...]:
-    if not find_hidden(comment):
-        return ()
-    shown = show_hidden(comment)
-    return (HIDDEN + (shown if len(shown) <= 300 else shown[:299] + "…"),)
-
-
 def _sentence(quote: Quote) -> Sentence:
     page = quote.passage.page_at(quote.unit.start)
     return Sentence(quote.text, (Support(quote.passage.source, page, quote.quote),))
-
-
-def _sources(quoted: Sequence[Sentence], passages: Sequence[Passage]) -> tuple[Source, ...]:
-    titles = {passage.source: passage.title for passage in passages}
-    return tuple(dict.fromkeys(Source(s.source, titles.get(s.source, ""), s.page) for q in quoted for s in q.support))

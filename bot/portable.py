@@ -176,7 +176,7 @@ def portable(reply: str, label: str, catchphrases: Collection[str] = ()) -> str:
     """
     kept: list[str] = []
     for sentence in pieces(reply):
-        text = _nameless(sentence)
+        text = nameless(sentence)
         if text and _carries(text, label):
             kept.append(text)
         elif kept and sentence in catchphrases:
@@ -210,7 +210,7 @@ def pieces(reply: str) -> list[str]:
     return found
 
 
-def _nameless(sentence: str) -> str:
+def nameless(sentence: str) -> str:
     """The sentence without the viewer's name: "Thanks Ana!" is "Thanks!", "Hi Ana, thanks for it" is "Thanks for it"."""
     match = _VOCATIVE.match(sentence)
     if match and match["greeting"]:
@@ -237,6 +237,11 @@ def _carries(sentence: str, label: str) -> bool:
         if not _starts(sentence, word)
     ):
         return False
+    return everyday(words)
+
+
+def everyday(words: Iterable[str]) -> bool:
+    """Whether all of `words` are such as thanks and praise are made of."""
     return all(
         word.lower().replace("’", "'") in _EVERYDAY
         or re.fullmatch(r"(?:ha){2,}h?|l(?:o|u)+l|wo+w|so+|ve+ry|than+ks+", word.lower())

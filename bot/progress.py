@@ -50,6 +50,10 @@ class _Bar:
     ) -> None:
         self._progress.stop()
 
+    def tell(self, what: str) -> None:
+        """What is being done before the first of them."""
+        self._show(what, 0)
+
     def _show(self, text: str, done: int, total: int | None = None, longest: int = 40) -> None:
         text = text if len(text) <= longest else f"…{text[1 - longest :]}"
         self._progress.update(self._task, description=escape(show_hidden(text)), completed=done, total=total)
@@ -89,16 +93,22 @@ class ReplyProgress(_Bar):
         self._show(counts or "drafting", batch.done, batch.total)
 
 
+class StageProgress(_Bar):
+    """Follows work that goes through stages, each with its own count."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def __call__(self, doing: str, done: int, total: int) -> None:
+        self._show(doing, done, total)
+
+
 class TrainProgress(_Bar):
     """Follows a training step by step: its loss, the latest held-out loss, its speed, its memory."""
 
     def __init__(self) -> None:
         super().__init__("steps")
         self._said: dict[str, str] = {}
-
-    def tell(self, what: str) -> None:
-        """What is being done before the first step."""
-        self._show(what, 0)
 
     def __call__(self, point: "Point", steps: int) -> None:
         if point.loss is not None:

@@ -4,7 +4,7 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,10 +13,13 @@ from typing import BinaryIO, cast
 
 from filelock import FileLock, Timeout
 
-from bot.drafts import Draft, Status
+from bot.drafts import Draft, Status, WrittenBy
 from bot.drafts_log import OutputRecord, draft_cells, other_manner
 from data.csvio import ADDED, Table, encode, encode_header, read_comments, unguard
 from data.errors import BadInput
+
+# Comments and the latest replies, oldest first; yields (index, draft) as they are done, in any order.
+Drafts = Callable[[Sequence[str], tuple[str, ...]], Iterable[tuple[int, Draft]]]
 
 RECENT = 10  # the latest replies that a new one is compared with, so that they vary
 SYNC = 50  # rows between two calls that put the file on the disk itself; a kill loses nothing in any case
@@ -36,19 +39,22 @@ class Progress:
 def reply_to_csv(
     comments: Path,
     output: Path,
-    draft: Callable[[str, tuple[str, ...]], Draft],
-    responder: str,
+    drafts: Drafts,
+    written_by: WrittenBy,
     column: str | None = None,
     limit: int | None = None,
     overwrite: bool = False,
     progress: Callable[[Progress, Draft | None], None] = lambda progress, draft: None,
     record: OutputRecord | None = None,
+    together: Callable[[], int] = lambda: 1,
 ) -> Progress:
     """Draft a reply to every row of `comments` and write them to `output`, one row each, in order.
 
     The output is UTF-8, with the input's delimiter, and with a byte order mark where the input has one.
-    `draft(comment, recent replies)` writes one draft; where it raises, its row gets the status "failed" and the rest is
-    done all the same. `output` itself is the state: run again after a kill, it goes on behind the last whole row.
+    `drafts` is given up to `together()` comments at a time, asked once the input is known to be good, and the latest
+    replies. Where it raises, each that it has not written is tried alone, and one that raises again gets the status
+    "failed"; the rest is done all the same. `output` itself is the state: run again after a kill, it goes on behind the
+    last whole row.
     `record` takes the drafts in for the page. Raises BadInput where `comments` can't be used, or `output` is another
     file than such a run's, or was begun with another responder, persona or knowledge base.
     """
@@ -60,6 +66,7 @@ def reply_to_csv(
     try:
         if output.exists() and not output.is_file():
             raise BadInput(f"{output} is no file: give -o the name of a CSV file")
+        at_once = together()
         output.parent.mkdir(parents=True, exist_ok=True)
         with _only_writer(output), open(output, "w+b" if overwrite or not output.exists() else "r+b") as file:
             written, end = _whole_rows(file.read(), output, header, table)
@@ -69,8 +76,8 @@ def reply_to_csv(
                     "--overwrite it"
                 )
             earlier = [_as_drafted(cells) for cells in written]
-            if other := {writer for _, writer in earlier if writer} - {responder}:
-                raise other_manner(output, f"--responder {other.pop()}")
+            if other := {writer for _, writer in earlier if writer.responder} - {written_by}:
+                raise other_manner(output, _options(other.pop()))
             begin = partial(record.begin, comments, output, table.columns, rows, index) if record else None
             if begin and earlier:
                 begin(earlier)
@@ -80,17 +87,16 @@ def reply_to_csv(
             state.counts.update(status or "without a status" for _, status, *_ in written)
             replies = [draft.reply for draft, _ in earlier]
             progress(state, None)
-            for number, row in enumerate(rows[state.done :], state.done):
-                result = _draft_safely(draft, row[index], tuple(r for r in replies[-RECENT:] if r))
-                file.write(encode([*row, *draft_cells(result, responder)], table.form.delimiter))
+            comments_left = [row[index] for row in rows[state.done :]]
+            for number, result in enumerate(in_order(drafts, comments_left, replies, at_once), state.done):
+                file.write(encode([*rows[number], *draft_cells(result, written_by)], table.form.delimiter))
                 file.flush()
                 if begin and not number:
                     begin([])  # not before there is a draft: a run that is stopped at once leaves nothing on the page
                 if record:
-                    record.save(number, result, responder)
+                    record.save(number, result, written_by)
                 state.done += 1
                 state.counts[result.status] += 1
-                replies.append(result.reply)
                 if state.done % SYNC == 0:
                     os.fsync(file.fileno())
                 progress(state, result)
@@ -102,11 +108,38 @@ def reply_to_csv(
     return state
 
 
-def _draft_safely(draft: Callable[[str, tuple[str, ...]], Draft], comment: str, recent: tuple[str, ...]) -> Draft:
+def in_order(drafts: Drafts, comments: Sequence[str], replies: list[str], together: int) -> Iterator[Draft]:
+    """The draft of each comment in turn, as soon as it and those before it are written; `replies` grows with them."""
+    for start in range(0, len(comments), together):
+        batch, recent = comments[start : start + together], tuple(r for r in replies[-RECENT:] if r)
+        waiting: dict[int, Draft] = {}
+        after = 0  # the next to hand on
+        try:
+            for number, draft in drafts(batch, recent) if together > 1 else ():
+                waiting[number] = draft
+                while after in waiting:
+                    replies.append(waiting[after].reply)
+                    yield waiting[after]
+                    after += 1
+        except Exception:  # whose trouble it is shows when each is tried alone
+            pass
+        for number in range(after, len(batch)):
+            draft = waiting.get(number) or _alone(drafts, batch[number], tuple(r for r in replies[-RECENT:] if r))
+            replies.append(draft.reply)
+            yield draft
+
+
+def _alone(drafts: Drafts, comment: str, recent: tuple[str, ...]) -> Draft:
     try:
-        return draft(comment, recent)
+        return next(draft for _, draft in drafts([comment], recent))
     except Exception as error:  # one comment's trouble is its row's, named there, and not the batch's
         return Draft("", "failed", "", (f"failed: {type(error).__name__}: {error}",))
+
+
+def _options(written_by: WrittenBy) -> str:
+    """The options of the command line that choose it."""
+    adapter = f" --adapter {written_by.adapter}" if written_by.adapter else ""
+    return f"--responder {written_by.responder}{adapter}"
 
 
 def _whole_rows(body: bytes, output: Path, header: bytes, table: Table) -> tuple[list[list[str]], int]:
@@ -136,11 +169,11 @@ def _whole_rows(body: bytes, output: Path, header: bytes, table: Table) -> tuple
     return done, end
 
 
-def _as_drafted(cells: list[str]) -> tuple[Draft, str]:
-    """A draft and its responder from the added columns; one with a status of a person's own is theirs."""
-    reply, status, intent, flags, _, responder, _ = cells
+def _as_drafted(cells: list[str]) -> tuple[Draft, WrittenBy]:
+    """A draft and what wrote it from the added columns; one with a status of a person's own is theirs."""
+    reply, status, intent, flags, _, responder, adapter = cells
     known = cast(Status, status) if status in ("drafted", "failed") else "needs_you"
-    return Draft(reply, known, intent, tuple(flag for flag in flags.split("; ") if flag)), responder
+    return Draft(reply, known, intent, tuple(flag for flag in flags.split("; ") if flag)), WrittenBy(responder, adapter)
 
 
 def _go_on_behind(file: BinaryIO, header: bytes, end: int) -> None:

@@ -13,7 +13,7 @@ from data.hidden import show_hidden
 
 if TYPE_CHECKING:
     from bot.doctor import Finding
-    from bot.extractive import Answer
+    from bot.drafts import Answer
     from data.store import Source
     from ingest.pipeline import Outcome, Report
     from rag.retriever import SearchResult
@@ -103,12 +103,13 @@ def show_answer(answer: "Answer") -> None:
     for sentence in answer.sentences:
         keys = [(support.source, support.page) for support in sentence.support]
         marks = "".join(f"\\[{numbers.setdefault(key, len(numbers) + 1)}]" for key in dict.fromkeys(keys))
-        said.append(f"{_text(sentence.text)} [cyan]{marks}[/]")
+        mark = f"[cyan]{marks}[/]" if marks else "[yellow]\\[no source][/]"
+        said.append(f"{_text(sentence.text)} {mark}")
     out.print(" ".join(said), highlight=False)
     for (source, page), number in numbers.items():
         where = _where(titles.get(source, ""), source, page, page)
         out.print(f"[cyan]\\[{number}][/] [dim]{_text(where)}  {_text(_short(source))}[/]", highlight=False)
-    out.print(f"[dim]responder: {answer.responder}[/]", highlight=False)
+    out.print(f"[dim]responder: {_text(str(answer.written_by))}[/]", highlight=False)
 
 
 def show_drafts(path: Path, column: str | None) -> None:

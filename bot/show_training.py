@@ -1,4 +1,4 @@
-"""What `shawgpt train` and `shawgpt adapters` print for people."""
+"""What `shawgpt train`, `adapters` and `export` print for people."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bot.adapters import Listed
     from finetune.dry_run import DryRun, Shown
     from finetune.estimate import Estimate
+    from finetune.export import Exported
     from finetune.training import Trained
 
 LEARNED, UNLEARNED = "bold green", "dim"
@@ -96,6 +97,18 @@ def _facts(run: "DryRun") -> None:
         _costs(run, run.estimate)
     else:
         _fact("memory", f"not estimated: {run.no_estimate}")
+
+
+def show_exported(exported: "Exported") -> None:
+    """What an export wrote, how well a merged model agrees, and how it is served."""
+    size = sum(size for _, size in exported.files)
+    _line(f"{exported.folder}: {_size(size)} in {len(exported.files)} files")
+    if found := exported.agreement:
+        told = f"{found.unmerged:.1%} of {found.positions} tokens of {found.texts} as base and adapter say them"
+        nf4 = f"; {found.trained:.1%} as over the base in NF4, as trained" if found.trained is not None else ""
+        _fact("agreement", f"{told}{nf4}; the base alone: {found.base:.1%}")
+    for program, command in exported.commands:
+        _fact(program, command)
 
 
 def _costs(run: "DryRun", found: "Estimate") -> None:

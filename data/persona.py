@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from data.errors import BadInput, NotFound
 from data.intents import shipped_examples
+from data.sampling import Sampling
 from data.yaml_file import read_mapping
 
 INTENTS = (
@@ -60,6 +61,9 @@ class Persona(BaseModel):
     scope: str = Field(default="", max_length=2000)  # what it answers about; empty for whatever its documents hold
     knowledge_base: Line = "default"
     responder: Line = "extractive"
+    model: str = Field(default="", max_length=500)  # of a responder with a language model; empty for the adapter's
+    adapter: str = Field(default="", max_length=64)  # of the responder `local`; empty for none
+    sampling: Sampling = Field(default_factory=Sampling)  # how a language model chooses its words
     replies: dict[str, list[Line]] = Field(default_factory=shipped_replies)
     """Neutral replies by intent, for when style memory has none that fits. For "question": openings of an answer."""
     intents: dict[str, list[Line]] = Field(default_factory=dict)
@@ -145,6 +149,10 @@ _WHAT_FOR = {
     "instructions": ("How a language model is told to write. The extractive responder doesn't read it.",),
     "signature": ("Ends each reply, once. Leave it empty for none.",),
     "scope": ("What the persona answers about, in a sentence; empty for whatever the documents hold.",),
+    "responder": ("What writes: extractive (no model), or local (a language model on this computer).",),
+    "model": ("For local: the model's folder, hub name or GGUF file; empty for the adapter's base.",),
+    "adapter": ("For local: one that `shawgpt adapters` lists, trained for this persona; empty for none.",),
+    "sampling": ("For local: how its words are chosen (docs/local-models.md).",),
     "knowledge_base": ("Where answers come from: the --into of `shawgpt ingest`.",),
     "replies": (
         "Neutral replies, for when there are no past replies or none of them fits: put them in your own words.",

@@ -1,22 +1,33 @@
-"""The model an adapter is trained on: found or downloaded as safetensors, loaded in NF4 or as it is, given LoRA."""
+"""The model an adapter is trained on or put on: found or downloaded, loaded in NF4 or whole, given LoRA.
+
+Weights are safetensors or GGUF; nothing in a model's folder is ever run.
+"""
 
 import hashlib
 import json
 import warnings
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from logging import getLogger
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from data.errors import BadInput, NotFound
+from finetune.processes import best_device, sharded
 
 if TYPE_CHECKING:
     from finetune.recipe import Lora
     from finetune.tokens import TextTokens
 
-# Weights as safetensors, and what describes them. No pickles and no code: nothing in a model's folder is ever run.
-_WANTED = ("*.safetensors", "*.safetensors.index.json", "*config.json", "tokenizer*", "vocab.json", "merges.txt")
+# Weights as safetensors, and what describes them. No pickles and no code.
+_WANTED = (
+    "*.safetensors", "*.safetensors.index.json", "*config.json", "tokenizer*", "vocab.json", "merges.txt", "*.jinja",
+)  # fmt: skip
 _UNWANTED = ("consolidated*", "*/*", "*.py", "*.bin")  # "consolidated" is the same weights again in Mistral's layout
+# The packages that transformers 5.23 needs to read weights quantised by each method.
+_UNPACKED_BY = {"bitsandbytes": ("bitsandbytes",), "gptq": ("gptqmodel", "optimum"), "awq": ("gptqmodel",)}
 _SAMPLE = 1 << 20  # bytes read of each weights file for the base's fingerprint
 
 
@@ -29,14 +40,23 @@ class Base:
     name: str  # the folder or hub name it was asked for by
     revision: str | None  # commit of the hub, None for a folder
     sha256: str  # of its config and samples of its weights: see `fingerprint`
+    path: Path  # the folder, or the GGUF file
 
 
 def find_base(name: str, revision: str | None = None) -> Path:
     """The folder of a base model: `name` itself, or the hub's copy, downloaded unless HF_HUB_OFFLINE is set.
 
-    Raises NotFound, saying what to download and where to put it, and BadInput where its weights aren't safetensors.
+    For a name that ends in .gguf, that file. Raises NotFound, saying what to download and where to put it, and BadInput
+    where its weights aren't safetensors.
     """
     folder = Path(name).expanduser()
+    if folder.suffix == ".gguf":
+        if not folder.is_file():
+            raise NotFound(
+                f"There is no file {name}: run `hf download OWNER/MODEL-GGUF {folder.name} --local-dir "
+                f"{folder.parent}` where there is a network."
+            )
+        return folder
     if not folder.is_dir():
         folder = _from_hub(name, revision)
     if not (folder / "config.json").is_file():
@@ -52,50 +72,101 @@ def find_base(name: str, revision: str | None = None) -> Path:
 
 
 def load_base(
-    name: str, revision: str | None = None, quantisation: Literal["nf4", "none"] = "nf4", device: str | None = None
+    name: str,
+    revision: str | None = None,
+    quantisation: Literal["nf4", "none"] = "nf4",
+    device: str | None = None,
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto",
 ) -> Base:
     """Load a base model for training or for an adapter to be put on.
 
     With "nf4" its linear layers are held in 4 bits, the scales quantised too (QLoRA, arXiv:2305.14314); embeddings,
-    head and norms stay in the type their file has. `device`: "cuda", "cpu", or None for the best there is.
-    Raises NotFound or BadInput.
+    head and norms are of `dtype`, as the whole model is otherwise; "auto" is the type its file has. `device`: "cuda",
+    "mps", "cpu", or None for CUDA where there is one. Raises NotFound or BadInput.
     """
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from tqdm.auto import tqdm
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GgufConfig, modeling_gguf_pytorch_utils
     from transformers.utils import logging
 
-    from finetune.tokens import folder_tokens
+    from finetune.tokens import folder_tokens, gguf_tokens
 
-    folder = find_base(name, revision)
-    config = _config(folder)
-    if quantisation == "nf4" and "quantization_config" in config:
+    path = find_base(name, revision)
+    quantised = how_quantised(path)
+    gguf = quantised == "gguf"
+    if quantisation == "nf4" and quantised:
         raise BadInput(f"{name} is quantised already: name the original weights, or set `quantisation: none`.")
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or ("cpu" if sharded() else best_device())  # FSDP takes it from there, layer by layer
+    dtype = "bfloat16" if sharded() else dtype  # with the 4-bit weights: it shards what is of one type
     nf4 = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16 if device == "cuda" else torch.float32,
+        bnb_4bit_compute_dtype=torch.bfloat16 if device.startswith("cuda") or sharded() else torch.float32,
+        bnb_4bit_quant_storage=torch.bfloat16 if sharded() else torch.uint8,
     )
+    whole = GgufConfig(dequantize=True) if gguf else None  # packed, it would take kernels from the hub
+    if gguf:
+        # It doesn't ask transformers' own switch for progress bars.
+        modeling_gguf_pytorch_utils.tqdm = partial(tqdm, disable=True)  # type: ignore[attr-defined]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     getLogger("bitsandbytes").setLevel("ERROR")  # on some CPUs it misses an optional kernel from the hub, aloud
+
+    def load(attention: str) -> Any:
+        with TemporaryDirectory() as empty:  # a GGUF file holds all there is to read: what lies beside it is not its
+            return AutoModelForCausalLM.from_pretrained(
+                empty if gguf else path,
+                gguf_file=str(path.absolute()) if gguf else None,
+                dtype=dtype,
+                quantization_config=nf4 if quantisation == "nf4" else whole,
+                device_map={"": device},
+                attn_implementation=attention,  # said, so that no config can have a kernel fetched
+                trust_remote_code=False,
+                use_safetensors=True,
+                local_files_only=True,
+            )
+
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype="auto",
-            quantization_config=nf4 if quantisation == "nf4" else None,
-            device_map={"": device},
-            attn_implementation="sdpa",
-            trust_remote_code=False,
-            use_safetensors=True,
-            local_files_only=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:  # a file cut short, an unknown architecture
+        try:
+            model = load("sdpa")
+        except ValueError as error:
+            if "scaled_dot_product_attention" not in str(error):
+                raise
+            model = load("eager")  # Gemma 2 and others have no other
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise BadInput(f"{name} doesn't fit into the memory of {device}: take a smaller model, or NF4.") from error
+    except Exception as error:  # a file cut short, an unknown architecture: the libraries raise what they happen on
         reason = str(error).strip().partition("\n")[0]
-        raise BadInput(f"Can't load the model in {folder}: download it again, whole. ({reason})") from error
+        raise BadInput(f"Can't load the model in {path}: download it again, whole. ({reason})") from error
     _keep_trainable(model)
-    commit = folder.name if not Path(name).expanduser().is_dir() else None  # the hub's cache names folders by commit
-    return Base(model, folder_tokens(folder), name, commit, fingerprint(folder))
+    tokens = gguf_tokens(path) if gguf else folder_tokens(path)
+    commit = path.name if not Path(name).expanduser().exists() else None  # the hub's cache names folders by commit
+    return Base(model, tokens, name, commit, fingerprint(path), path)
+
+
+def how_quantised(path: Path) -> str:
+    """How the weights of a model folder or file are quantised already: "gguf", "gptq", "awq", "bitsandbytes" or "".
+
+    Raises BadInput for another way, and where the package that unpacks them is missing.
+    """
+    if path.suffix == ".gguf":
+        if not find_spec("gguf"):
+            raise BadInput(f"reading {path.name} takes the package gguf: run `pip install 'shawgpt[gguf]'`")
+        return "gguf"
+    settings = _config(path).get("quantization_config")
+    if not settings:
+        return ""
+    method = str(settings.get("quant_method", "bitsandbytes"))
+    if method not in _UNPACKED_BY:
+        known = ", ".join(_UNPACKED_BY)
+        raise BadInput(f"{path} is quantised by {method!r}, which isn't read: take the original weights ({known} are)")
+    if missing := [package for package in _UNPACKED_BY[method] if not find_spec(package)]:
+        raise BadInput(
+            f"{path} is quantised by {method}, which takes {' and '.join(missing)}: run `pip install "
+            f"'shawgpt[{method}]'` on a computer with CUDA, or take the original weights or a GGUF file"
+        )
+    return method
 
 
 def add_lora(model: Any, lora: "Lora") -> Any:
@@ -123,13 +194,13 @@ def add_lora(model: Any, lora: "Lora") -> Any:
         raise BadInput(f"The recipe's `lora: targets` don't fit the model: {str(error).partition('.')[0]}.") from error
 
 
-def fingerprint(folder: Path) -> str:
-    """SHA-256 over a model folder's config.json and, of each weights file, its size, first and middle MiB.
+def fingerprint(base: Path) -> str:
+    """SHA-256 over a model folder's config.json and, of each weights file (or the GGUF file), size, first, middle MiB.
 
     Enough to tell models apart without reading 14 GB; not proof that nobody changed a byte.
     """
-    digest = hashlib.sha256(json.dumps(_config(folder), sort_keys=True).encode())
-    for path in sorted(folder.glob("*.safetensors")):
+    digest = hashlib.sha256(json.dumps(_config(base), sort_keys=True).encode() if base.is_dir() else b"")
+    for path in sorted(base.glob("*.safetensors")) if base.is_dir() else [base]:
         size = path.stat().st_size
         digest.update(f"{path.name} {size}".encode())
         with path.open("rb") as file:
@@ -156,8 +227,8 @@ def _from_hub(name: str, revision: str | None) -> Path:
         version = f" --revision {revision}" if revision else ""
         raise NotFound(
             f"The model {name} is neither a folder nor on this computer: run `hf download {name}{version} --include "
-            f"'*.safetensors' '*.json' 'tokenizer*' --exclude 'consolidated*' --local-dir models/{name}` where there "
-            f"is a network, and give that folder as the base. ({reason})"
+            f"'*.safetensors' '*.json' '*.jinja' '*.txt' 'tokenizer*' --exclude 'consolidated*' --local-dir "
+            f"models/{name}` where there is a network, and give that folder as the model. ({reason})"
         ) from error
 
 

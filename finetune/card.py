@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from data.errors import AdapterRefused, NotFound
 from finetune.history import Point
 from finetune.prompt import PROMPT_VERSION
+from finetune.record import RECORD
 
 CARD = "card.json"
-_HASHED = ("adapter_model.safetensors", "adapter_config.json", "model.safetensors", "config.json")
+_HASHED = ("adapter_model.safetensors", "adapter_config.json", "model.safetensors", "config.json", RECORD)
 _LIBRARIES = ("shawgpt", "torch", "transformers", "peft", "bitsandbytes", "accelerate")
 _CURVE = 200  # training points a card keeps; history.jsonl has them all
 
@@ -32,6 +33,7 @@ class Card(BaseModel):
     base_revision: str | None  # commit on the hub
     base_sha256: str  # finetune.base.fingerprint
     prompt_version: str
+    persona_sha256: str = ""  # finetune.prompt; empty where the data bring their own prompts
     data_sha256: str  # of the token ids and what is learned of them, in order, training first
     rows: int  # examples trained on
     rows_held_out: int
@@ -41,12 +43,13 @@ class Card(BaseModel):
     held_out_before: float | None  # loss of the untrained base; None where nothing was held out
     held_out_after: float | None  # at `best_step`
     curve: tuple[Point, ...]
+    evaluation: dict[str, Any] | None = None  # of `eval replies` on all held-out examples: see bot.eval_replies
     versions: dict[str, str]
-    files: dict[str, str]  # SHA-256 of each weights and settings file beside the card
+    files: dict[str, str]  # SHA-256 of the weights, the settings and the record of examples beside the card
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """SHA-256 of the weights and settings in an adapter's folder, by file name."""
+    """SHA-256 of the weights, the settings and the record of examples in an adapter's folder, by file name."""
     digests = {}
     for name in _HASHED:
         if (folder / name).is_file():

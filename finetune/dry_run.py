@@ -13,8 +13,10 @@ from data.errors import BadInput, ShawGPTError
 from finetune.estimate import Architecture, Estimate, estimate, find_architecture, trained_parameters
 from finetune.examples import Example, split
 from finetune.guards import check_examples
+from finetune.packing import shape as layout
 from finetune.recipe import Recipe
 from finetune.tokens import Encoded, TextTokens, encode_all, folder_tokens, v1_tokens
+from finetune.training import steps_per_epoch
 
 MEASURED_EVERY = 200  # steps, where an epoch has more (as finetune.trainer has it, which takes seconds to import)
 SHOWN = 2  # examples token by token
@@ -57,7 +59,7 @@ class DryRun:
     learned: int  # of those
     steps: int
     steps_an_epoch: int
-    padded: int  # tokens that go through the model in all epochs, padding included
+    padded: int  # tokens that go through the model in all epochs, with the padding where batches are not packed
     estimate: Estimate | None
     no_estimate: str  # why there is none, or empty
     stops: str  # why training would stop before it began, or empty
@@ -83,10 +85,11 @@ def dry_run(
         raise BadInput("no example can be learned from" + "".join(f"; {o}: {why}" for o, why in refused[:3]))
     every = [*train, *held_out]
     lengths = sorted(len(example.ids) for example in every)
-    batches = -(-len(train) // recipe.batch_size)
-    steps_an_epoch = -(-batches // recipe.accumulation)
+    steps_an_epoch = steps_per_epoch(len(train), recipe.batch_size, recipe.accumulation)
     padded = round(recipe.epochs * _padded(train, recipe))
     shape, no_estimate = _shape(recipe, lengths[-1])
+    batch = math.prod(layout(lengths[-recipe.batch_size :], recipe.packing))
+    learned = sum(sorted(sum(example.learned) for example in every)[-recipe.batch_size :])
     steps = math.ceil(steps_an_epoch * recipe.epochs)
     measures = 1 + steps // min(steps_an_epoch, MEASURED_EVERY)
     measured = measures * sum(len(example.ids) for example in held_out)
@@ -107,7 +110,7 @@ def dry_run(
         steps=steps,
         steps_an_epoch=steps_an_epoch,
         padded=padded,
-        estimate=estimate(shape, recipe, lengths[-1], padded, measured) if shape else None,
+        estimate=estimate(shape, recipe, batch, learned, padded, measured) if shape else None,
         no_estimate=no_estimate,
         stops=_stops(train, held_out, recipe, tokens),
     )
@@ -156,6 +159,9 @@ class _StandIn:
 
     def encode(self, text: str) -> list[int]:
         return self._tokens.encode(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self._tokens.decode(ids)
 
     def piece(self, id: int) -> str:
         return self._tokens.piece(id)
@@ -209,11 +215,11 @@ def _show(example: Encoded, tokens: TextTokens) -> Shown:
 
 
 def _padded(train: Sequence[Encoded], recipe: Recipe) -> int:
-    """Tokens of an epoch with the padding: each batch is as wide as its longest, and batches are drawn at random."""
+    """Tokens of an epoch with the padding of batches that are not packed, drawn at random."""
     lengths = [len(example.ids) for example in train]
     random.Random(recipe.seed).shuffle(lengths)
-    batches = [lengths[i : i + recipe.batch_size] for i in range(0, len(lengths), recipe.batch_size)]
-    return sum(max(batch) * len(batch) for batch in batches)
+    batches = (lengths[i : i + recipe.batch_size] for i in range(0, len(lengths), recipe.batch_size))
+    return sum(math.prod(layout(batch, recipe.packing)) for batch in batches)
 
 
 def _histogram(lengths: Sequence[int]) -> tuple[Bar, ...]:

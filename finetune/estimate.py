@@ -114,14 +114,15 @@ def trained_parameters(shape: Architecture, lora: Lora | None) -> int:
     return shape.layers * lora.rank * sum(a + b for a, b in _targets(shape, lora).values())
 
 
-def estimate(shape: Architecture, recipe: Recipe, longest: int, padded: int, measured: int) -> Estimate:
+def estimate(shape: Architecture, recipe: Recipe, batch: int, learned: int, padded: int, measured: int) -> Estimate:
     """What training by `recipe` takes.
 
-    `longest`: tokens of the longest example. `padded`: tokens that go through the model in training, padding included.
-    `measured`: tokens that go through it in the measures of held-out examples.
+    `batch`: tokens of the largest batch, padding included; `learned`: those that one may learn, for which alone logits
+    are made. `padded`: tokens that go through the model in training, padding included. `measured`: tokens that go
+    through it in the measures of held-out examples.
     """
     trained = trained_parameters(shape, recipe.lora)
-    memory = _memory(shape, recipe, trained, recipe.batch_size * longest)
+    memory = _memory(shape, recipe, trained, batch, learned)
     seconds = {}
     for gpu, (teraflops, _) in GPUS.items():
         work = padded * _flops_a_token(shape, recipe, trained) + measured * 2 * _multiplied(shape)
@@ -132,7 +133,7 @@ def estimate(shape: Architecture, recipe: Recipe, longest: int, padded: int, mea
     return Estimate(shape.parameters, trained, memory, seconds, fits)
 
 
-def _memory(shape: Architecture, recipe: Recipe, trained: int, tokens: int) -> dict[str, int]:
+def _memory(shape: Architecture, recipe: Recipe, trained: int, tokens: int, learned: int) -> dict[str, int]:
     """Bytes at the peak, for a batch of `tokens`: in the loss, or while the last layer is computed again."""
     full = recipe.lora is None
     linear, rest = shape.linear_parameters, shape.parameters - shape.linear_parameters
@@ -141,7 +142,7 @@ def _memory(shape: Architecture, recipe: Recipe, trained: int, tokens: int) -> d
     if recipe.lora and recipe.lora.dropout:  # each adapted matrix keeps its own dropped-out input, and the mask
         lora = sum(3 * width for width, _ in _targets(shape, recipe.lora).values())
     layer = tokens * (shape.kept + lora)
-    logits = tokens * shape.vocabulary * LOGIT_BYTES
+    logits = learned * shape.vocabulary * LOGIT_BYTES
     unpacked = (
         2 * max(a * b for a, b in shape.linears.values()) if nf4 else 0
     )  # one matrix in bf16, in the backward pass

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from data.hidden import strip_hidden
 from data.persona import Persona, without_signature
 from finetune.prompt import Message, control_string, messages, neutralise
 from finetune.recipe import Format
+from finetune.review import edited_replies
 
 SQL = "Write the SQL query that answers the question from these tables.\n\n{context}\n\nQuestion: {question}"
 QUOTE = "Quote by {author}:"
@@ -31,15 +33,18 @@ class Example:
 
     prompt: tuple[Message, ...] | str  # a conversation that ends with a user's turn, or plain text
     reply: str  # without white space around it
-    origin: str  # "row 12", "line 3"
+    origin: str  # "row 12", "line 3", "batch 20260103T… row 4"
 
 
-def read_examples(path: Path, format: Format, persona: Persona) -> tuple[list[Example], list[tuple[str, str]]]:
+def read_examples(
+    path: Path, format: Format, persona: Persona, who: str = ""
+) -> tuple[list[Example], list[tuple[str, str]]]:
     """The examples of a file, in its order, and (origin, reason) of what in it can't be learned from.
 
     | format     | file                                                                                      |
     | ---------- | ----------------------------------------------------------------------------------------- |
     | replies    | CSV of comments and replies, as `import replies` reads; `persona` answers, and signs once |
+    | review     | a work folder, or its database: the drafts that were edited, as in replies; only `who`'s    |
     | messages   | JSON lines {"messages": [{"role", "content"}, …]}; each assistant's turn is an example    |
     | completion | CSV or JSON lines with prompt, completion: plain text, a space between the two            |
     | sql        | CSV or JSON lines with context (the tables), question, answer                             |
@@ -47,9 +52,9 @@ def read_examples(path: Path, format: Format, persona: Persona) -> tuple[list[Ex
 
     Raises BadInput where the file or its columns can't be read.
     """
-    if not path.is_file():
+    if not path.is_file() and format != "review":
         raise BadInput(f"there is no file {path}: name the training data with --data, or as `data:` in the recipe")
-    rows, make = _replies(path, persona) if format == "replies" else (_rows(path, _NEEDS[format]), _MAKERS[format])
+    rows, make = _source(path, format, persona, who)
     found: list[Example] = []
     refused: list[tuple[str, str]] = []
     for origin, row in rows:
@@ -102,24 +107,32 @@ def _learnable(reply: str) -> str:
 Made = Iterator[tuple[tuple[Message, ...] | str, str, str]]  # prompt, reply, what is added to the row's origin
 
 
-def _replies(path: Path, persona: Persona) -> tuple[Iterator[tuple[str, Row | str]], Callable[[Row], Made]]:
+def _source(
+    path: Path, format: Format, persona: Persona, who: str
+) -> tuple[Iterator[tuple[str, Row | str]], Callable[[Row], Made]]:
+    """The rows of a file, each with its origin, and what makes examples of one."""
+    if format == "replies":
+        return _pairs(path), partial(_reply, persona)
+    if format == "review":
+        return edited_replies(path, who), partial(_reply, persona)
+    return _rows(path, _NEEDS[format]), _MAKERS[format]
+
+
+def _pairs(path: Path) -> Iterator[tuple[str, Row | str]]:
     table = read_table(path)
     reply = find_column(path, table, REPLY_NAMES, None, "Comment,Response in its header")
     comment = find_column(path, table, COMMENT_NAMES, None, "Comment,Response in its header")
+    for number, cells in enumerate(table.rows, 2):
+        yield f"row {number}", {"comment": cells[comment], "reply": cells[reply]}
 
-    def make(row: Row) -> Made:
-        said = without_signature(row["reply"], persona.signature)
-        if not said.strip():
-            raise Rejected("it has no reply")
-        if not neutralise(row["comment"]).strip():
-            raise Rejected("it has no comment")
-        yield tuple(messages(persona, row["comment"])), f"{said} {persona.signature}", ""
 
-    rows = (
-        (f"row {number}", {"comment": cells[comment], "reply": cells[reply]})
-        for number, cells in enumerate(table.rows, 2)
-    )
-    return rows, make
+def _reply(persona: Persona, row: Row) -> Made:
+    said = without_signature(row["reply"], persona.signature)
+    if not said.strip():
+        raise Rejected("it has no reply")
+    if not neutralise(row["comment"]).strip():
+        raise Rejected("it has no comment")
+    yield tuple(messages(persona, row["comment"])), f"{said} {persona.signature}", ""
 
 
 def _conversation(row: Row) -> Made:

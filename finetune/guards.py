@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from data.errors import TrainingStopped
+from finetune.processes import exchange
 
 if TYPE_CHECKING:
     from finetune.tokens import Encoded, TextTokens
@@ -64,7 +65,8 @@ class Moving:
                 f"No gradient reached the {len(self._before)} trainable weights in {step} steps: check the recipe's "
                 "`lora: targets`."
             )
-        if all(self._sample(weights).equal(before) for weights, before in self._before):
+        still = all(self._sample(weights).equal(before) for weights, before in self._before)
+        if all(exchange(still)):  # each of several processes may hold a part of the weights
             raise TrainingStopped(
                 f"No trainable weight changed in {step} steps: raise `learning_rate`, or shorten `warmup`."
             )

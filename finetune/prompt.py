@@ -5,6 +5,7 @@ mistral-common's v1 tokenizer does. Comments, passages and past replies are othe
 and whatever in it could open or end a turn is respelt (`neutralise`).
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Literal, TypedDict
@@ -27,7 +28,7 @@ _NAMES = (
 _SQUARE = re.compile(rf"[\[［](\s*[/／]?\s*(?:{_NAMES})\s*)[\]］]", re.IGNORECASE)
 _ANGLE = re.compile(
     r"[<＜]{1,2}(\s*[/／]?\s*(?:s|unk|pad|bos|eos|sys|mask|cls|sep|comment|passages?|examples?|start_of_turn|end_of_turn|"
-    r"SPECIAL_\d+|[|｜][^<>|｜\n]{1,40}[|｜])\s*)[>＞]{1,2}",
+    r"SPECIAL_\d+|[|｜][^<>|｜\n]{1,40}[|｜]|[|｜]\w{1,40}|\w{1,40}[|｜])\s*)[>＞]{1,2}",
     re.IGNORECASE,
 )
 _ROLE = re.compile(
@@ -77,6 +78,11 @@ def messages(
     parts = [_passages(passages)] if passages else []
     turns.append({"role": "user", "content": "\n\n".join([*parts, _fenced("comment", comment)])})
     return turns
+
+
+def persona_sha256(persona: Persona) -> str:
+    """The hash of what a model is told of `persona`: an adapter learns to answer to these very instructions."""
+    return hashlib.sha256(_system(persona).encode()).hexdigest()
 
 
 def render(turns: Sequence[Message]) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from data.errors import BadInput, NotFound
 from data.yaml_file import read_mapping
 
-Format = Literal["replies", "messages", "completion", "sql", "quotes"]
+Format = Literal["replies", "review", "messages", "completion", "sql", "quotes"]
 
 # A recipe's name becomes a folder's: adapters/NAME.
 _NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
@@ -63,6 +63,7 @@ class Recipe(BaseModel):
     gradient_clip: float = Field(default=1.0, gt=0, le=1000)  # highest norm of a step's gradient
     optimiser: Literal["paged_adamw_8bit", "adamw_torch"] = "paged_adamw_8bit"
     checkpointing: bool = True  # compute activations again in the backward pass: less memory, about a third more work
+    packing: bool = True  # lay a batch's examples end to end, none seeing another, where that is less work than padding
     held_out: float = Field(default=0.15, ge=0, le=0.5)  # share of the examples that is only measured on
     seed: int = Field(default=42, ge=0, lt=2**32)  # of the split, the order, LoRA's start and dropout
     early: int = Field(default=0, ge=0, le=1000)  # stop after so many evaluations without improvement; 0: never

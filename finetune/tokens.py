@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from data.errors import BadInput, Rejected
@@ -31,6 +32,9 @@ class TextTokens(Protocol):
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, neither BOS nor EOS added; what looks like a special token is only text."""
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of `ids`; special tokens have none, and a character whose bytes aren't all there is U+FFFD."""
+
     def piece(self, id: int) -> str:
         """The id as a reader sees it, a space as "▁"."""
 
@@ -41,8 +45,13 @@ class Encoded:
 
     ids: tuple[int, ...]
     learned: tuple[bool, ...]  # one an id: whether the loss is taken on predicting it
-    origin: str
+    example: Example  # what it was made of
     cut: bool = False  # earlier turns were left out so that it fits
+
+    @property
+    def origin(self) -> str:
+        """Where the example comes from."""
+        return self.example.origin
 
 
 @cache
@@ -67,16 +76,41 @@ def folder_tokens(folder: Path) -> TextTokens:
         if fast.is_file():
             from tokenizers import Tokenizer
 
-            return _Fast(Tokenizer.from_file(str(fast)), folder)
+            return _fast(Tokenizer.from_file(str(fast)), folder)
         if vocabulary.is_file() and merges.is_file():
             from tokenizers import ByteLevelBPETokenizer
 
-            return _Fast(ByteLevelBPETokenizer(str(vocabulary), str(merges))._tokenizer, folder)
+            model = ByteLevelBPETokenizer(str(vocabulary), str(merges))._tokenizer
+            return _fast(model, folder)
     except BadInput:
         raise
     except Exception as error:  # both libraries raise bare Exception or RuntimeError for a file that isn't theirs
         raise BadInput(f"the tokenizer in {folder} can't be read: {' '.join(str(error).split())}") from error
     raise BadInput(f"{folder} has no tokenizer: it needs tokenizer.model or tokenizer.json beside the weights")
+
+
+@cache
+def gguf_tokenizer(path: Path) -> Any:
+    """The tokenizer in a GGUF file, as transformers has it (a PreTrainedTokenizerFast). Raises BadInput."""
+    from transformers import AutoTokenizer
+
+    try:
+        with TemporaryDirectory() as empty:  # what lies beside the file is not its own
+            return AutoTokenizer.from_pretrained(
+                empty, gguf_file=str(path.absolute()), trust_remote_code=False, local_files_only=True
+            )
+    except Exception as error:  # whatever a damaged file leads to
+        raise BadInput(f"the tokenizer in {path} can't be read: {' '.join(str(error).split())}") from error
+
+
+def gguf_tokens(path: Path) -> TextTokens:
+    """The tokenizer of a GGUF file. Raises BadInput where it has none that can be read, or no end token."""
+    from tokenizers import Tokenizer
+
+    tokenizer = gguf_tokenizer(path)
+    if tokenizer.eos_token_id is None:
+        raise BadInput(f"{path} doesn't say which token ends a text: take another GGUF file of the model")
+    return _Fast(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), tokenizer.eos_token_id)
 
 
 def encode(example: Example, tokens: TextTokens, max_tokens: int) -> Encoded:
@@ -91,7 +125,7 @@ def encode(example: Example, tokens: TextTokens, max_tokens: int) -> Encoded:
         prompts = [[*start, *tokens.encode(example.prompt)]]
         reply = [*tokens.encode(tokens.joint + example.reply), tokens.eos]
     else:
-        if not _is_v1(tokens):
+        if not is_v1(tokens):
             raise BadInput(
                 "this base's tokenizer isn't that of Mistral-7B-Instruct v0.1 and v0.2, in whose [INST] turns "
                 "conversations are written: use such a base, or format: completion with prompts in the base's own form"
@@ -105,7 +139,7 @@ def encode(example: Example, tokens: TextTokens, max_tokens: int) -> Encoded:
             f"{shortest + len(reply)} tokens (prompt {shortest}, reply {len(reply)}), and the window is {max_tokens}"
         )
     learned = (False,) * len(fitting) + (True,) * len(reply)
-    return Encoded((*fitting, *reply), learned, example.origin, cut=fitting is not prompts[0])
+    return Encoded((*fitting, *reply), learned, example, cut=fitting is not prompts[0])
 
 
 def encode_all(
@@ -129,7 +163,8 @@ def _shortened(turns: tuple[Message, ...]) -> list[list[Message]]:
     return [[*system, *rest[start:]] for start in range(0, len(rest), 2)]
 
 
-def _is_v1(tokens: TextTokens) -> bool:
+def is_v1(tokens: TextTokens) -> bool:
+    """Whether `tokens` are those of Mistral-7B-Instruct v0.1 and v0.2, whose turns `finetune.prompt` writes."""
     return (tokens.bos, tokens.eos) == (BOS_ID, EOS_ID) and tokens.encode(_PROBE) == v1_tokens().encode(_PROBE)
 
 
@@ -148,6 +183,10 @@ class _SentencePiece:
         ids: list[int] = self._model.encode(text)
         return ids
 
+    def decode(self, ids: Sequence[int]) -> str:
+        known = [id for id in ids if id < self._model.vocab_size()]  # a head may have more rows than there are tokens
+        return str(self._model.decode(known))
+
     def piece(self, id: int) -> str:
         return str(self._model.id_to_piece(id))
 
@@ -155,18 +194,21 @@ class _SentencePiece:
 class _Fast:
     """A tokenizer of the `tokenizers` library, as GPT-2 and most later models have it."""
 
-    def __init__(self, model: Any, folder: Path) -> None:
+    def __init__(self, model: Any, eos: int) -> None:
         self._model = model
         with_special = model.encode("a").ids
         model.encode_special_tokens = True  # "<|endoftext|>" in a comment is text, not an end
         plain = self.encode("a")
         self.bos: int | None = with_special[0] if with_special[: len(plain)] != plain else None
-        self.eos = _eos(model, folder)
+        self.eos = eos
         self.joint = _joint(self)
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._model.encode(text, add_special_tokens=False).ids
         return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return str(self._model.decode(ids, skip_special_tokens=True))
 
     def piece(self, id: int) -> str:
         token = str(self._model.id_to_token(id))
@@ -175,6 +217,10 @@ class _Fast:
             return shown.decode().replace(" ", "▁")
         except UnicodeDecodeError:  # a part of a character
             return "".join(f"<0x{byte:02X}>" for byte in shown)
+
+
+def _fast(model: Any, folder: Path) -> _Fast:
+    return _Fast(model, _eos(model, folder))
 
 
 def _eos(model: Any, folder: Path) -> int:

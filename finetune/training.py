@@ -1,8 +1,8 @@
 """Training: encoded examples and a base model in, an adapter's folder out. transformers' Trainer, with our collator.
 
 While it runs, the folder holds `checkpoints/`; a run that was killed goes on from the last whole one, and on a CPU ends
-with the very weights it would have had (`training.json` says of what recipe, data and base they are). When done, the
-folder holds the weights of the best step, `card.json`, `history.jsonl`, `loss.png` and `tensorboard/`.
+with the very weights it would have had (`training.json` says of what recipe, data and base they are). When done, it
+holds the weights of the best step, `card.json`, `examples.jsonl`, `history.jsonl`, `loss.png` and `tensorboard/`.
 """
 
 import hashlib
@@ -21,7 +21,9 @@ from data.errors import BadInput
 from finetune.card import CARD, Card, hash_files, library_versions, read_card, thin, write_card
 from finetune.guards import check_examples
 from finetune.history import HISTORY, Point, Progress, draw, is_over, points, read_state
+from finetune.processes import best_device, exchange, first, sharded
 from finetune.prompt import PROMPT_VERSION
+from finetune.record import write_examples
 
 if TYPE_CHECKING:
     from finetune.base import Base
@@ -63,12 +65,18 @@ def train(
     check_examples(train, held_out, recipe.max_tokens, base.tokens)
     out = out.absolute()
     identity = _identity(recipe, train, held_out, base)
-    _claim(out, identity, resume)
-    if not (out / CARD).is_file():
-        last = _last_checkpoint(out)
+    if any(other != identity for other in exchange(identity)):
+        raise BadInput("The processes have different recipes, data or bases: give each machine the same files.")
+    first(lambda: _claim(out, identity, resume))
+    done, last = first(lambda: ((out / CARD).is_file(), _last_checkpoint(out)))
+    if not done:
         if last is None or not is_over(read_state(last), recipe.early):
             _run(recipe, train, held_out, base, out, last, progress)
-        _finish(recipe, len(train), len(held_out), base, out, identity)
+        first(lambda: _finish(recipe, train, held_out, base, out, identity))
+    return first(lambda: _trained(out))
+
+
+def _trained(out: Path) -> Trained:
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     lines = (out / HISTORY).read_text(encoding="utf-8").splitlines()
     return Trained(out, read_card(out), tuple(Point(**json.loads(line)) for line in lines))
@@ -92,14 +100,18 @@ def _run(
     from transformers import set_seed
 
     from finetune.base import add_lora
+    from finetune.batches import check_packing
     from finetune.trainer import Follow, ReplyTrainer, arguments
 
     set_seed(recipe.seed)  # LoRA begins at random
     model = add_lora(base.model, recipe.lora) if recipe.lora else base.model.float()
+    if recipe.packing and recipe.batch_size > 1:
+        check_packing(model, train)
     epoch = steps_per_epoch(len(train), recipe.batch_size, recipe.accumulation)
-    settings = arguments(recipe, epoch, out / CHECKPOINTS, model.device.type, bool(held_out), fresh=last is None)
-    follow = Follow(model, out, recipe.early, epoch, int(settings.warmup_steps), progress)
-    trainer = ReplyTrainer(model, settings, train, held_out, follow)
+    device = (best_device() if sharded() else model.device.type).partition(":")[0]
+    settings = arguments(recipe, epoch, out / CHECKPOINTS, device, bool(held_out), fresh=last is None)
+    follow = Follow(out, recipe.early, epoch, int(settings.warmup_steps), progress)
+    trainer = ReplyTrainer(model, settings, train, held_out, follow, recipe.packing)
     main = threading.current_thread() is threading.main_thread()  # the only one that may change how signals are met
     before = signal.signal(signal.SIGINT, follow.interrupt) if main else None
     try:
@@ -111,14 +123,24 @@ def _run(
         raise KeyboardInterrupt
 
 
-def _finish(recipe: "Recipe", rows: int, rows_held_out: int, base: "Base", out: Path, identity: dict[str, str]) -> None:
-    """Put the best weights, the picture and the card in place, the card last."""
+def _finish(
+    recipe: "Recipe",
+    train: Sequence["Encoded"],
+    held_out: Sequence["Encoded"],
+    base: "Base",
+    out: Path,
+    identity: dict[str, str],
+) -> None:
+    """Put the best weights, the record of examples, the picture and the card in place, the card last."""
     last = _last_checkpoint(out)
     assert last is not None  # _run leaves one
     state = read_state(last)
-    best = state["best_global_step"] if rows_held_out else state["global_step"]
+    best = state["best_global_step"] if held_out else state["global_step"]
     for name in hash_files(last.parent / f"checkpoint-{best}"):
         shutil.copy2(last.parent / f"checkpoint-{best}" / name, out / name)
+    if not recipe.lora:
+        _copy_tokenizer(base.path, out)
+    write_examples(out, [each.example for each in train], [each.example for each in held_out])
     history = points(state["log_history"])
     measures = {point.step: point.held_out for point in history if point.held_out is not None}
     draw(history, best, out / "loss.png")
@@ -133,8 +155,8 @@ def _finish(recipe: "Recipe", rows: int, rows_held_out: int, base: "Base", out: 
             base_sha256=base.sha256,
             prompt_version=PROMPT_VERSION,
             data_sha256=identity["data"],
-            rows=rows,
-            rows_held_out=rows_held_out,
+            rows=len(train),
+            rows_held_out=len(held_out),
             seed=recipe.seed,
             steps=state["global_step"],
             best_step=best,
@@ -145,6 +167,13 @@ def _finish(recipe: "Recipe", rows: int, rows_held_out: int, base: "Base", out: 
             files=hash_files(out),
         ),
     )
+
+
+def _copy_tokenizer(base: Path, out: Path) -> None:
+    """What a folder of all a model's weights needs beside them and their config, which Trainer saved."""
+    for pattern in ("tokenizer*", "vocab.json", "merges.txt", "special_tokens_map.json", "generation_config.json"):
+        for path in base.glob(pattern):
+            shutil.copy(path, out / path.name)  # of the hub's cache, a link's own file
 
 
 def _claim(out: Path, identity: dict[str, str], resume: bool) -> None:
@@ -173,6 +202,7 @@ def _identity(
         data.update(json.dumps([[example.ids, example.learned] for example in part]).encode())
     return {
         "recipe": recipe.sha256(), "data": data.hexdigest(), "base": base.sha256, "prompt": PROMPT_VERSION,
+        **({"checkpoints": "of shards"} if sharded() else {}),
     }  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def test_document_that_is_unchanged_is_told_with_its_chunks(shawgpt, write):
         (["search"], "give a query"),
         (["ask"], "give a question"),
         (["ask", "x", "--persona", "nobody"], "shawgpt"),
-        (["ask", "x", "--responder", "oracle"], "known: extractive"),
+        (["ask", "x", "--responder", "oracle"], "known: extractive, local"),
         (["reply", "missing.csv", "-o", "out.csv"], "missing.csv"),
         (["reply", "two.csv", "-o", "out.csv"], "--column"),
         (["reply", "two.csv", "-o", "out.csv", "--column", "c"], "'a', 'b'"),

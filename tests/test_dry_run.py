@@ -111,24 +111,35 @@ def test_parameters_are_transformers_and_peft_s_for_any_shape():
 
 
 def test_weights_in_nf4_take_half_a_byte_and_their_scales():
-    found = estimate(shape("shawgpt-mistral-7b"), load_recipe("shawgpt-mistral-7b"), 512, 10_000, 0)
+    found = estimate(shape("shawgpt-mistral-7b"), load_recipe("shawgpt-mistral-7b"), 2048, 465, 10_000, 0)
     linear = shape("shawgpt-mistral-7b").linear_parameters
     assert found.memory["base: matrices"] == pytest.approx(linear * 4.127 / 8, rel=1e-3)
 
 
-def test_peak_of_the_originals_recipe_is_between_the_floor_and_what_is_aimed_at():
-    """A batch of 4 x 512 tokens on Mistral-7B: at least 5.2 GB, and 5.5 where nothing is wasted."""
-    found = estimate(shape("shawgpt-original"), load_recipe("shawgpt-original"), 512, 10_000, 0)
-    assert 5.2e9 < found.peak < 5.6e9
+def test_peak_of_the_originals_recipe_is_near_the_floor():
+    """A batch of 4 x 512 tokens on Mistral-7B: 5.2 GB is the floor and 5.5 the aim, with logits for every token."""
+    original = load_recipe("shawgpt-original")
+    replies, every = (estimate(shape("shawgpt-original"), original, 2048, n, 10_000, 0) for n in (465, 2048))
+    assert 5.0e9 < replies.peak < 5.3e9
+    assert 5.2e9 < every.peak < 5.6e9
+
+
+def test_packing_is_counted_in_the_tokens_and_the_memory():
+    recipe = load_recipe("shawgpt-original").replaced(held_out=0)
+    examples = [Example("word " * (1 + 7 * n), "yes", str(n)) for n in range(40)]
+    packed, padded = (dry_run(each, examples, [], v1_tokens()) for each in (recipe, recipe.replaced(packing=False)))
+    assert 10 * packed.tokens <= packed.padded < 0.9 * padded.padded
+    assert packed.estimate.peak <= padded.estimate.peak
+    assert packed.estimate.memory["logits"] == padded.estimate.memory["logits"]
 
 
 def test_more_of_anything_takes_more_memory_and_checkpointing_less():
     recipe = load_recipe("shawgpt-mistral-7b")
 
-    def peak(**changes):
-        return estimate(shape("shawgpt-mistral-7b"), recipe.replaced(**changes), 300, 10_000, 0).peak
+    def peak(batch=1200, **changes):
+        return estimate(shape("shawgpt-mistral-7b"), recipe.replaced(**changes), batch, 150, 10_000, 0).peak
 
-    assert peak(batch_size=8) > peak()
+    assert peak(batch=2400) > peak()
     assert peak(lora={"rank": 64, "alpha": 32}) > peak()
     assert peak(optimiser="adamw_torch") > peak()
     assert peak(checkpointing=False) > 2 * peak() - 5e9
@@ -137,8 +148,8 @@ def test_more_of_anything_takes_more_memory_and_checkpointing_less():
 
 def test_time_is_less_on_a_faster_gpu_and_more_for_more_tokens():
     recipe = load_recipe("shawgpt-mistral-7b")
-    once = estimate(shape("shawgpt-mistral-7b"), recipe, 300, 10_000, 0).seconds
-    twice = estimate(shape("shawgpt-mistral-7b"), recipe, 300, 20_000, 0).seconds
+    once = estimate(shape("shawgpt-mistral-7b"), recipe, 1200, 150, 10_000, 0).seconds
+    twice = estimate(shape("shawgpt-mistral-7b"), recipe, 1200, 150, 20_000, 0).seconds
     assert once["H100"][0] < once["A100 80 GB"][0] < once["A100 80 GB"][1]
     assert twice["L4"][0] == pytest.approx(2 * once["L4"][0])
 

@@ -119,7 +119,7 @@ def test_edits_to_style_memory_survive_a_kill(tmp_path, embedder):
 REVIEWER = """
 import os, random, sys, threading
 from pathlib import Path
-from bot.drafts import Draft
+from bot.drafts import Draft, WrittenBy
 from bot.drafts_log import DraftLog
 from data.database import Database
 
@@ -136,7 +136,7 @@ with open(steps, "a") as file:
         batch = log.begin("in.csv", "shawgpt", "default", ["n", "Comment"], rows, 1)
         say("begun", batch)
         for row in range(20):
-            log.save(batch, row, Draft(f"draft {row}", "drafted", "thanks"), "extractive")
+            log.save(batch, row, Draft(f"draft {row}", "drafted", "thanks"), WrittenBy("extractive"))
             say("drafted", batch, row)
             for text in (f"edit {chance.random()}", f"better {chance.random()}")[: chance.randrange(3)]:
                 say("edit", batch, row, text)
@@ -183,20 +183,20 @@ def test_250_kills_during_review_lose_and_double_nothing(tmp_path):
 BATCH = """
 import os, random, sys, threading, time
 from pathlib import Path
-from bot.drafts import Draft
+from bot.drafts import Draft, WrittenBy
 from bot.reply import reply_to_csv
 
 comments, output, rows, after = sys.argv[1:]
 threading.Timer(float(after), os.kill, (os.getpid(), 9)).start()
 
-def draft(comment, recent):
+def drafts(comments, recent):
     time.sleep(0.0005)
-    return Draft(f"re {comment}, after {len(recent)}", "drafted", "thanks")
+    yield 0, Draft(f"re {comments[0]}, after {len(recent)}", "drafted", "thanks")
 
 def note(progress, draft):
     Path(rows).write_text(str(progress.done))
 
-reply_to_csv(Path(comments), Path(output), draft, "extractive", progress=note)
+reply_to_csv(Path(comments), Path(output), drafts, WrittenBy("extractive"), progress=note)
 os._exit(0)
 """
 

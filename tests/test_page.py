@@ -20,9 +20,8 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate
 
 from bot.assistant import Assistant
-from bot.drafts import NO_DOCUMENTS, Draft, Support
+from bot.drafts import NO_DOCUMENTS, Answer, Draft, Support, WrittenBy
 from bot.drafts_log import DraftLog, OutputRecord
-from bot.extractive import Answer
 from bot.page import serve
 from bot.page.adding import _table, _told
 from bot.page.app import _short
@@ -614,8 +613,8 @@ def test_forgetting_deletes_only_the_copy_of_that_upload(tmp_path: Path) -> None
 def test_a_draft_is_kept_once_and_an_edit_beside_it(assistant: Assistant) -> None:
     log = DraftLog(assistant.database)
     batch = log.begin("pasted", "shawgpt", "default", ("comment",), [("hello \ud800",), ("again",)], 0)
-    log.save(batch, 0, Draft("first", "drafted", "thanks"), "extractive")
-    log.save(batch, 0, Draft("second", "drafted", "thanks"), "extractive")
+    log.save(batch, 0, Draft("first", "drafted", "thanks"), WrittenBy("extractive"))
+    log.save(batch, 0, Draft("second", "drafted", "thanks"), WrittenBy("extractive"))
     log.edit(batch, 0, "mine")
     rows = log.rows(batch)
     assert [row.comment for row in rows] == ["hello ?", "again"]

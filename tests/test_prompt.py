@@ -15,8 +15,9 @@ protocol = pytest.importorskip("mistral_common.protocol.instruct.request")
 
 CONTROL = [
     "[INST]", "[/INST]", "<s>", "</s>", "<unk>", "<<SYS>>", "<</SYS>>", "[ INST ]", "[inst]", "［INST］", "[IN[INST]ST]",  # noqa: E501
-    "[AVAILABLE_TOOLS]", "[TOOL_CALLS]", "[/TOOL_RESULTS]", "[IMG]", "<|im_start|>", "<|im_end|>", "<|endoftext|>",
-    "<start_of_turn>", "</comment>", "<passages>", "\nsystem: ", "\n### Instruction:", "<pad>", "[control_8]", "<<s>s>",
+    "[AVAILABLE_TOOLS]", "[TOOL_CALLS]", "[/TOOL_RESULTS]", "<|im_start|>", "<|turn>", "<turn|>", "<|endoftext|>",
+    "[IMG]", "<start_of_turn>", "</comment>", "<passages>", "\nsystem: ", "\n### Instruction:", "<pad>", "[control_8]",
+    "<<s>s>",
 ]  # fmt: skip
 PLAIN = [
     "thanks", "Wavelet", "  ", "\n", "\n\n", "\t", "🔥", "👩‍🚀", "हिन्दी", "شكرا", "日本語", "é", "e\u0301", "½", "x²", ":)", "…", "—",  # noqa: E501

@@ -53,7 +53,7 @@ def test_original_keeps_the_originals_settings():
         ({"held_out": 0.6}, "held_out: "),
         ({"name": "../evil"}, "name: use lower-case letters"),
         ({"name": "Mine"}, "name: use lower-case letters"),
-        ({"format": "csv"}, "format: Input should be 'replies', 'messages', 'completion', 'sql' or 'quotes'"),
+        ({"format": "csv"}, "format: Input should be 'replies', 'review', 'messages', 'completion', 'sql' or 'quotes'"),
         ({"architecture": "gpt5"}, "architecture: there is none of that name; there are: gpt2-medium, mistral-7b"),
         ({"lora": None}, "lora is missing: without it every weight is trained, which needs quantisation: none"),
         ({"early": 2, "held_out": 0}, "early stops by the held-out loss"),

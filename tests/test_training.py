@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from typing import Any
 import pytest
 import tiny
 
-from data.errors import BadInput, NotFound
+from data.errors import AdapterRefused, BadInput, NotFound
 from finetune.base import Base, add_lora, find_base, fingerprint, load_base
+from finetune.card import check_card
 from finetune.prompt import EOS_ID
 from finetune.recipe import Lora
-from finetune.tokens import Encoded
+from finetune.record import RECORD, read_examples_record
+from finetune.tokens import Encoded, v1_tokens
 from finetune.training import Trained, steps_per_epoch, train
 
 TRAIN, HELD_OUT = tiny.examples()
@@ -33,7 +36,7 @@ def replies(base: Path, adapter: Path) -> list[list[int]]:
     return [tiny.reply_ids(model, example) for example in HELD_OUT]
 
 
-def original_collator(examples: list[Encoded]) -> dict[str, Any]:
+def original_collator(examples: list[Encoded], packing: bool = False) -> dict[str, Any]:
     """The first ShawGPT's: the end token pads, and the collator takes every one of them for padding."""
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
@@ -77,21 +80,8 @@ def test_the_end_token_is_learned_where_the_original_masks_it() -> None:
     from finetune.trainer import collate
 
     batch, original = collate(TRAIN[:4]), original_collator(TRAIN[:4])
-    ends = batch["input_ids"] == EOS_ID
-    assert ends.sum() == 4
-    assert (batch["labels"][ends] == EOS_ID).all()
+    assert (batch["labels"] == EOS_ID).sum() == 4
     assert (original["labels"][original["input_ids"] == EOS_ID] == -100).all()
-
-
-def test_only_replies_are_learned_and_padding_is_not_seen() -> None:
-    from finetune.trainer import collate
-
-    batch = collate(TRAIN[:4])
-    for row, example in enumerate(TRAIN[:4]):
-        length = len(example.ids)
-        assert batch["attention_mask"][row].tolist() == [1] * length + [0] * (len(batch["labels"][row]) - length)
-        expected = [id if learned else -100 for id, learned in zip(example.ids, example.learned, strict=True)]
-        assert batch["labels"][row].tolist() == expected + [-100] * (len(batch["labels"][row]) - length)
 
 
 def test_nf4_trains_with_the_shipped_settings_and_nothing_is_upcast(tiny_base: Path, tmp_path: Path) -> None:
@@ -110,6 +100,30 @@ def test_nf4_trains_with_the_shipped_settings_and_nothing_is_upcast(tiny_base: P
     assert {frozen[name] for name in frozen if "embed" in name or "norm" in name} == {torch.bfloat16}
     learned = {weights.dtype for weights in base.model.parameters() if weights.requires_grad}
     assert learned == {torch.float32}
+
+
+def test_the_adapter_says_row_by_row_what_it_was_trained_on(tuned: Trained) -> None:
+    train_on, held_out = read_examples_record(tuned.folder)
+    assert train_on == [each.example for each in TRAIN]
+    assert held_out == [each.example for each in HELD_OUT]
+    assert {each.origin for each in train_on} | {each.origin for each in held_out} == {
+        f"row {row}" for row in range(2, 62)
+    }
+    assert check_card(tuned.folder, tuned.card.base_sha256) == tuned.card
+
+
+def test_a_changed_record_of_examples_is_refused(tuned: Trained, tmp_path: Path) -> None:
+    folder = shutil.copytree(tuned.folder, tmp_path / "copy")
+    with (folder / RECORD).open("a") as file:
+        file.write('{"side": "train", "origin": "row 99", "prompt": "Who?", "reply": "me"}\n')
+    with pytest.raises(AdapterRefused, match=RECORD):
+        check_card(folder, tuned.card.base_sha256)
+    (folder / RECORD).write_text('{"side": "both"}\n')
+    with pytest.raises(AdapterRefused, match="can't be read"):
+        read_examples_record(folder)
+    (folder / RECORD).unlink()
+    with pytest.raises(NotFound, match="trained on"):
+        read_examples_record(folder)
 
 
 def test_a_measure_does_not_change_what_training_sees(tiny_base: Path) -> None:
@@ -202,12 +216,17 @@ def test_it_stops_early_once_held_out_replies_get_no_better(tiny_base: Path, tmp
     assert trained.best_step == trained.card.steps - 6
 
 
-@pytest.mark.slow
-def test_all_weights_can_be_trained_without_lora(tiny_base: Path, tmp_path: Path) -> None:
+def test_all_weights_can_be_trained_without_lora_into_a_model_that_can_be_loaded(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    from finetune.trainer import held_out_loss
+
     trained = tune(tiny_base, tmp_path / "out", lora=None, quantisation="none", learning_rate=1e-3, epochs=1)
     assert trained.card.held_out_after < trained.card.held_out_before
     assert "model.safetensors" in trained.card.files
-    find_base(str(trained.folder))
+    loaded = load_base(str(trained.folder), quantisation="none", device="cpu")
+    assert held_out_loss(loaded.model, HELD_OUT, 8) == pytest.approx(trained.card.held_out_after, rel=1e-5)
+    assert loaded.tokens.encode("Thanks, you two") == v1_tokens().encode("Thanks, you two")
 
 
 def test_a_model_that_is_not_there_says_what_to_download_and_where_to_put_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,12 @@
-"""Commands for adapters: train and list them."""
+"""Commands for adapters: train, list, export and measure them."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bot.cli.app import Json, app, home_of, print_json
+from bot.cli.app import Json, app, eval_app, home_of, print_json
+from data.errors import BadInput
 
 
 @app.command(epilog="Example: `shawgpt train shawgpt-mistral-7b --data replies.csv --dry-run`")
@@ -48,6 +49,38 @@ def train(
         tell_refused(refused)
 
 
+@app.command(epilog="Example: `shawgpt export shawgpt-mistral-7b --to merged`")
+def export(
+    context: typer.Context,
+    adapter: Annotated[str, typer.Argument(metavar="ADAPTER", help="As `shawgpt adapters` has it.")],
+    to: Annotated[str, typer.Option(metavar="FORM", help="merged, lora (for vLLM) or gguf-lora (for llama.cpp).")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="A new folder.", show_default="NAME-FORM")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="The base's folder, where it isn't where it was.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write an adapter in a form that other programs serve: a whole model, or a LoRA for vLLM or llama.cpp.
+
+    A merged model is made from the base's own weights, and compared with base and adapter before it takes its name; one
+    that would not write the same is refused. What the adapter was trained on is not in any of them.
+    """
+    from bot.adapters import find_adapter
+    from bot.progress import StageProgress
+    from bot.show_training import show_exported
+    from finetune.export import FORMS
+    from finetune.export import export as export_adapter
+
+    form = next((known for known in FORMS if known == to), None)
+    if form is None:
+        raise BadInput(f"--to {to!r}: give one of {', '.join(FORMS)}")
+    with StageProgress() as progress:
+        exported = export_adapter(find_adapter(adapter, home_of(context)), form, output, base, progress)
+    print_json(exported.as_json()) if as_json else show_exported(exported)
+
+
 @app.command(epilog="Example: `shawgpt adapters`")
 def adapters(context: typer.Context, as_json: Json = False) -> None:
     """List the adapters that were trained, and the trainings that can go on."""
@@ -59,3 +92,41 @@ def adapters(context: typer.Context, as_json: Json = False) -> None:
         print_json([each.as_json() for each in listed])
     else:
         show_adapters(listed)
+
+
+@eval_app.command("replies", epilog="Example: `shawgpt eval replies --adapter shawgpt-mistral-7b`")
+def eval_replies(
+    context: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="REPLIES.csv", help="Comments with replies (the adapter's held-out ones).")
+    ] = None,
+    adapter: Annotated[str, typer.Option(metavar="NAME", help="As `shawgpt adapters` has it.")] = "",
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="FOLDER", help="The base's folder, where it isn't where it was.")
+    ] = None,
+    persona: Annotated[str | None, typer.Option(metavar="NAME", help="Who replies (the adapter's).")] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="The first N pairs only.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FOLDER", help="A folder.", show_default="evaluation, in the adapter's"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare an adapter's replies with its base's and with style memory's, on pairs that none of them learned from.
+
+    Perplexity, signature, where replies stop, length, closeness to the creator's own, variety, and copies of training
+    replies, each with a 95 % interval. Writes replies.csv, eval.json and a picture.
+    """
+    from bot.adapters import find_adapter, list_adapters
+    from bot.eval_replies import evaluate_adapter
+    from bot.progress import StageProgress
+    from bot.show_eval import show_evaluation
+
+    home = home_of(context)
+    if not adapter:
+        known = ", ".join(each.name for each in list_adapters(home) if each.card)
+        raise BadInput(f"name an adapter with --adapter ({known or 'there is none yet: `shawgpt train` makes one'})")
+    find_adapter(adapter, home)
+    with StageProgress() as progress:
+        evaluation = evaluate_adapter(adapter, home, file, model, persona, limit, output, progress)
+    print_json(evaluation.as_json()) if as_json else show_evaluation(evaluation)

@@ -10,6 +10,7 @@ from data.errors import BadInput
 
 if TYPE_CHECKING:
     from bot.assistant import Assistant
+    from bot.responders import Asked
 
 app = typer.Typer(
     name="shawgpt",
@@ -22,15 +23,32 @@ app = typer.Typer(
 )
 import_app = typer.Typer(help="Take in what a creator has: past replies.", no_args_is_help=True)
 persona_app = typer.Typer(help="Who replies: make, list and show personas.", no_args_is_help=True)
+eval_app = typer.Typer(help="Measure how well it does, beside others.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
 app.add_typer(persona_app, name="persona")
+app.add_typer(eval_app, name="eval")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Kb = Annotated[str | None, typer.Option("--kb", metavar="NAME", help="Knowledge base (the persona's, or 'default').")]
-PersonaName = Annotated[str, typer.Option("--persona", metavar="NAME", help="Who replies.")]
+PersonaName = Annotated[
+    str | None, typer.Option("--persona", metavar="NAME", help="Who replies (the adapter's, or shawgpt).")
+]
 CommentColumn = Annotated[str | None, typer.Option(metavar="NAME", help="The column with the comments.")]
 ReplyColumn = Annotated[str | None, typer.Option(metavar="NAME", help="The column with the replies.")]
-ResponderName = Annotated[str | None, typer.Option("--responder", metavar="NAME", help="What writes (the persona's).")]
+ResponderName = Annotated[
+    str | None, typer.Option("--responder", metavar="NAME", help="What writes: extractive, local (the persona's).")
+]
+ModelName = Annotated[
+    str | None,
+    typer.Option("--model", metavar="FOLDER", help="For local: a model's folder, hub name or GGUF file."),
+]
+AdapterName = Annotated[
+    str | None, typer.Option("--adapter", metavar="NAME", help="For local: as `shawgpt adapters` has it ('' for none).")
+]
+SamplingChanges = Annotated[
+    list[str] | None,
+    typer.Option("--sampling", metavar="KEY=VALUE", help="For local: temperature, top_p, max_tokens, stop, seed, …"),
+]
 
 
 def _version(asked: bool) -> None:
@@ -68,6 +86,13 @@ def open_assistant(context: typer.Context, command: str, writing: bool = False, 
     from bot.assistant import Assistant
 
     return Assistant(home_of(context), command, writing=writing, shared=shared)
+
+
+def asked_for(responder: str | None, model: str | None, adapter: str | None, sampling: list[str] | None) -> "Asked":
+    """What writes, as these options have it."""
+    from bot.responders import Asked
+
+    return Asked(responder, model, adapter, tuple(sampling or ()))
 
 
 def lines_of(path: Path, also: str | None, what: str) -> list[str]:

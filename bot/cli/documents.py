@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.app import Json, Kb, PersonaName, ResponderName, app, lines_of, open_assistant, print_json
+from bot.cli.app import (
+    AdapterName,
+    Json,
+    Kb,
+    ModelName,
+    PersonaName,
+    ResponderName,
+    SamplingChanges,
+    app,
+    asked_for,
+    lines_of,
+    open_assistant,
+    print_json,
+)
 from data.errors import BadInput
 
 if TYPE_CHECKING:
@@ -107,8 +120,11 @@ def ask(
     questions: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A question a line; prints a JSON line each.")
     ] = None,
-    persona: PersonaName = "shawgpt",
+    persona: PersonaName = None,
     responder: ResponderName = None,
+    model: ModelName = None,
+    adapter: AdapterName = None,
+    sampling: SamplingChanges = None,
     kb: Kb = None,
     as_json: Json = False,
 ) -> None:
@@ -117,7 +133,7 @@ def ask(
     from bot.show import show_answer
 
     with open_assistant(context, "ask") as assistant:
-        assistant.use(persona, responder, kb)
+        assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
         if questions:
             for line in lines_of(questions, question, "questions"):
                 print_json(assistant.answer(line).as_json(), indent=None)

@@ -6,13 +6,17 @@ from typing import Annotated
 import typer
 
 from bot.cli.app import (
+    AdapterName,
     CommentColumn,
     Json,
     Kb,
+    ModelName,
     PersonaName,
     ReplyColumn,
     ResponderName,
+    SamplingChanges,
     app,
+    asked_for,
     home_of,
     import_app,
     open_assistant,
@@ -26,8 +30,11 @@ def reply(
     context: typer.Context,
     comments: Annotated[Path, typer.Argument(metavar="COMMENTS", help="A CSV file with a column of comments.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="REPLIES.csv", help="The CSV file to write.")],
-    persona: PersonaName = "shawgpt",
+    persona: PersonaName = None,
     responder: ResponderName = None,
+    model: ModelName = None,
+    adapter: AdapterName = None,
+    sampling: SamplingChanges = None,
     kb: Kb = None,
     column: Annotated[str | None, typer.Option(metavar="NAME", help="The column with the comments.")] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="The first N comments only.")] = None,
@@ -47,17 +54,22 @@ def reply(
     from bot.reply import reply_to_csv
     from bot.show import show_drafts, some
     from data.hidden import show_hidden
-    from data.persona import slug
 
     with open_assistant(context, "reply", shared=True) as assistant:
-        assistant.use(persona, responder, kb)
+        assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
         if kb is not None:
             assistant.sources(kb)  # raises where there is none of that name, which would fail every row
-        record = OutputRecord(DraftLog(assistant.database), slug(persona), assistant.kb)
+        record = OutputRecord(DraftLog(assistant.database), assistant.persona_slug, assistant.kb)
         with ReplyProgress() as progress:
+
+            def together() -> int:
+                progress.tell(f"loading {assistant.writing.model or 'what drafts need'}")
+                return assistant.responder.together
+
             state = reply_to_csv(
-                comments, output, assistant.draft, assistant.responder_name, column, limit, overwrite, progress, record
-            )
+                comments, output, assistant.drafts, assistant.writing.written_by, column, limit, overwrite, progress,
+                record, together,
+            )  # fmt: skip
     if record.trouble:
         typer.echo(f"shawgpt: the page will not show all of these drafts: {record.trouble}", err=True)
     if state.doubled:

@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.app import Json, Kb, PersonaName, ResponderName, app, home_of, open_assistant, print_json
+from bot.cli.app import (
+    AdapterName,
+    Json,
+    Kb,
+    ModelName,
+    PersonaName,
+    ResponderName,
+    SamplingChanges,
+    app,
+    asked_for,
+    home_of,
+    open_assistant,
+    print_json,
+)
 from data.errors import BadInput
 
 
@@ -18,15 +31,18 @@ def serve(
     auth: Annotated[
         str | None, typer.Option(metavar="USER:PASSWORD", help="Ask for a login.", envvar="SHAWGPT_AUTH")
     ] = None,
-    persona: PersonaName = "shawgpt",
+    persona: PersonaName = None,
     responder: ResponderName = None,
+    model: ModelName = None,
+    adapter: AdapterName = None,
+    sampling: SamplingChanges = None,
     kb: Kb = None,
 ) -> None:
     """Open the page: ask the documents, draft replies, manage documents."""
     from bot.page import serve as serve_page
 
     with open_assistant(context, "serve", writing=True) as assistant:
-        assistant.use(persona, responder, kb)
+        assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
         serve_page(assistant, host, port, auth)
 
 

@@ -10,7 +10,6 @@ from bot.page.desk import Desk
 from bot.page.documents import document_list, documents_tab
 from bot.page.markup import text_html
 from bot.page.replies import NOTHING_OPENED, replies_tab
-from data.persona import list_personas
 
 LONG = 34  # characters of a path in the header
 A_DAY = 86_400  # seconds after which Gradio deletes its copies of uploads
@@ -18,7 +17,7 @@ A_DAY = 86_400  # seconds after which Gradio deletes its copies of uploads
 
 def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
     """The page for `assistant`, and what its tabs share."""
-    desk = Desk(assistant, _slug(assistant))
+    desk = Desk(assistant, assistant.persona_slug)
     with gr.Blocks(
         title=f"{assistant.persona.name} · ShawGPT",
         analytics_enabled=False,
@@ -70,7 +69,7 @@ def _header(assistant: Assistant) -> str:
     home = assistant.folder.path
     facts = "".join(
         f'<span class="sg-fact"><span class="sg-label">{label}</span> {text_html(value)}</span>'
-        for label, value in (("Persona", assistant.persona.name), ("Responder", assistant.responder_name))
+        for label, value in (("Persona", assistant.persona.name), ("Responder", str(assistant.writing.written_by)))
     )
     folder = (
         '<span class="sg-fact sg-folder"><span class="sg-label">Work folder</span> '
@@ -87,9 +86,3 @@ def _short(path: Path) -> str:
     except ValueError:
         shown = str(path)
     return shown if len(shown) <= LONG else f"…/{path.parent.name}/{path.name}"
-
-
-def _slug(assistant: Assistant) -> str:
-    """The file name of the persona in use, which is what selects it."""
-    known = list_personas(assistant.folder.path)
-    return next((slug for slug, persona in known.items() if persona == assistant.persona), "shawgpt")

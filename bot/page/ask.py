@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from bot.extractive import LIKELY, Answer
+from bot.drafts import Answer
+from bot.extractive import LIKELY
 from bot.page.citations import PANELS, Citations
 from bot.page.desk import Desk
 from bot.page.markup import attribute, reason_html, text_html
@@ -172,7 +173,7 @@ def _abstention(given: Answer, citations: Citations) -> str:
 
 def _footer(given: Answer) -> str:
     likely = _likely(given) if given.status == "answered" else ""
-    return f'<p class="sg-meta">{likely}<span>Responder: {text_html(given.responder)}</span></p>'
+    return f'<p class="sg-meta">{likely}<span>Responder: {text_html(str(given.written_by))}</span></p>'
 
 
 def _likely(given: Answer) -> str:

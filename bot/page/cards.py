@@ -59,7 +59,7 @@ def _html(row: LoggedDraft, draft: Draft) -> str:
         f' aria-label="Reply to comment {row.row + 1}" placeholder="{_placeholder(draft)}">\n{escape(row.reply)}'
         "</textarea>"
         f"{citations.chips('Sources' if draft.sentences else 'May help')}"
-        f'<div class="sg-card-foot"><span>{text_html(row.responder)}</span><span class="sg-saved" role="status">'
+        f'<div class="sg-card-foot"><span>{text_html(str(row.written_by))}</span><span class="sg-saved" role="status">'
         f"{'Edited' if row.edited is not None else ''}</span>"
         f'<button type="button" class="sg-button sg-copy">Copy</button></div>{citations.panels()}</div>'
     )

@@ -12,6 +12,7 @@ from bot.page.passage import passage_html, plain
 from data.models import Passage
 
 PANELS = (files("bot.page") / "panels.js").read_text(encoding="utf-8")  # the script of every part that has panels
+NO_SOURCE = ' <span class="sg-no-source" title="No passage says this: check it before you rely on it">no source</span>'
 GLUED = 24  # characters of a last word that is kept on one line with the marks that follow it
 
 
@@ -76,7 +77,7 @@ class Citations:
         """A sentence followed by its marks."""
         numbers = dict.fromkeys(number for support in sentence.support if (number := self.cite(support)))
         start, space, last = sentence.text.rpartition(" ")
-        marks = "".join(self._mark(number) for number in numbers)
+        marks = "".join(self._mark(number) for number in numbers) or NO_SOURCE
         if len(last) > GLUED:
             return f"<span>{text_html(sentence.text)}</span>{marks}"
         return f'<span>{text_html(start + space)}</span><span class="sg-glue">{text_html(last)}{marks}</span>'

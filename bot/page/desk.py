@@ -6,6 +6,7 @@ from collections.abc import Callable
 from bot.assistant import Assistant
 from bot.drafts_log import DraftLog
 from bot.page.uploads import Uploads
+from bot.responders import AS_THE_PERSONA_HAS_IT
 from data.errors import ShawGPTError
 from data.persona import Persona, list_personas
 
@@ -30,8 +31,8 @@ class Desk:
         """The assistant with this persona and knowledge base; models, database and index are shared by all views."""
         with self._lock:
             if (persona, kb) not in self._views:
-                responder = self.assistant.responder_name if persona == self.persona else None
-                self._views[persona, kb] = self.assistant.view(persona, responder, kb)
+                asked = self.assistant.asked if persona == self.persona else AS_THE_PERSONA_HAS_IT
+                self._views[persona, kb] = self.assistant.view(persona, asked, kb)
             return self._views[persona, kb]
 
     def knowledge_bases(self) -> list[str]:

@@ -2,9 +2,8 @@
 
 import threading
 
-from bot.drafts import Draft
 from bot.page.desk import Desk
-from bot.reply import RECENT
+from bot.reply import in_order
 from data.errors import ShawGPTError
 
 
@@ -54,23 +53,17 @@ class Drafting:
                 self._running.discard(batch)
 
     def _draft(self, batch: str) -> None:
-        """Row by row, each saved before the next, until all are done or it is to stop."""
+        """Each saved as it is written, until all are done or it is to stop."""
         info = self.desk.log.info(batch)
         if info is None:
             return
         rows = self.desk.log.rows(batch)
-        recent = [row.reply for row in rows if row.draft]
-        for row in rows:
-            if row.draft:
-                continue
+        waiting = [row for row in rows if not row.draft]
+        replies = [row.reply for row in rows if row.draft]
+        view = self.desk.view(info.persona, info.kb)
+        responder = view.responder
+        comments = [row.comment for row in waiting]
+        for row, draft in zip(waiting, in_order(view.drafts, comments, replies, responder.together), strict=True):
+            self.desk.log.save(batch, row.row, draft, responder.written_by)
             if batch in self._stopping or self.desk.closing.is_set():
                 return
-            try:
-                view = self.desk.view(info.persona, info.kb)
-                draft = view.draft(row.comment, tuple(reply for reply in recent[-RECENT:] if reply))
-                responder = view.responder.name
-            except Exception as error:  # one comment's trouble is its row's, named there, and not the batch's
-                draft = Draft("", "failed", "", (f"failed: {type(error).__name__}: {error}",))
-                responder = ""
-            self.desk.log.save(batch, row.row, draft, responder)
-            recent.append(draft.reply)

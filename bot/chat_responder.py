@@ -1,0 +1,177 @@
+"""The responder with a language model: any LangChain chat model behind the one prompt renderer.
+
+What it writes is checked before anybody sees it: signed once, compared with the passages sentence by sentence, and left
+tentative where it claims what stands nowhere. Comments that are the creator's to answer are never shown to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from bot.drafts import (
+    CUT,
+    MADE_UP,
+    NO_ANSWER,
+    NO_DOCUMENTS,
+    NOT_FOUND,
+    NOTHING_WRITTEN,
+    UNSURE,
+    YOURS,
+    Answer,
+    Draft,
+    Request,
+    Sentence,
+    WrittenBy,
+    flags_of,
+    left,
+    sources_of,
+)
+from bot.extractive import SUBJECT_FROM, UNSURE_BELOW
+from bot.grounding import Grounded, ground
+from data.hidden import strip_hidden
+from data.persona import without_signature
+from finetune.prompt import Message, messages
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+
+    from data.models import Passage
+    from data.persona import Persona
+    from data.style_memory import PastReply
+    from rag.retriever import Encoder, SearchResult
+
+GIVEN = 4  # passages in a prompt: some 1,000 tokens
+EXAMPLES = 4  # past replies in a prompt, where no adapter has learned from them
+REMEMBERED = 500  # past replies that these are chosen from, the latest
+
+
+class ChatResponder:
+    """Drafts replies and answers with a chat model. It implements bot.drafts.Responder."""
+
+    def __init__(
+        self,
+        persona: Persona,
+        past: Sequence[PastReply],
+        chat: BaseChatModel,
+        embedder: Encoder,
+        written_by: WrittenBy,
+        together: int = 1,
+        fits: Callable[[Sequence[Message]], bool] = lambda turns: True,
+    ) -> None:
+        """`past` replies are shown as examples where `written_by` has no adapter, which has learned from them.
+
+        `together`: how many prompts `chat` is best given at once. `fits`: whether it can read a conversation
+        and answer.
+        """
+        self.persona, self.chat, self.embedder = persona, chat, embedder
+        self.written_by, self.together, self._fits = written_by, together, fits
+        self._past = [] if written_by.adapter else list(past)[-REMEMBERED:]
+        self._vectors = embedder.encode([pair.comment for pair in self._past]) if self._past else None
+
+    def stream(self, request: Request) -> Iterator[str | Draft]:
+        """The reply as the model writes it, then the Draft."""
+        if request.intent.label in YOURS:
+            yield left(request)
+            return
+        said, cut = "", False
+        for piece in self.chat.stream(_as_langchain(self._turns(request))):
+            said += str(piece.text)
+            cut = cut or _is_cut(piece)
+            if piece.text:
+                yield str(piece.text)
+        yield self._draft(request, said, cut)
+
+    def drafts(self, requests: Sequence[Request]) -> Iterator[tuple[int, Draft]]:
+        """The drafts as they are done; those that the model isn't asked for come first."""
+        asked = [number for number, request in enumerate(requests) if request.intent.label not in YOURS]
+        for number, request in enumerate(requests):
+            if request.intent.label in YOURS:
+                yield number, left(request)
+        prompts = [_as_langchain(self._turns(requests[number])) for number in asked]
+        for at, message in self.chat.batch_as_completed(prompts):
+            yield asked[at], self._draft(requests[asked[at]], str(message.text), _is_cut(message))
+
+    def answer(self, question: str, found: SearchResult) -> Answer:
+        """An answer in the model's words, each sentence with what supports it; or an abstention where none has any."""
+        if not found.passages:
+            return Answer(question, "abstained", reason=NO_DOCUMENTS, written_by=self.written_by)
+        if found.confidence < SUBJECT_FROM:  # the model would answer from nowhere
+            return Answer(question, "abstained", (), found.passages, NO_ANSWER, self.written_by)
+        turns = self._fitting(question, found.passages[:GIVEN], [])
+        message = self.chat.invoke(_as_langchain(turns))
+        said = _body(str(message.text), self.persona.signature)
+        grounded = ground(said, found.passages, question, self.embedder)
+        founded, unfounded = grounded.founded, len(grounded.unfounded)
+        if not founded or founded < unfounded:
+            return Answer(question, "abstained", (), found.passages, MADE_UP, self.written_by)
+        likely = founded / (founded + unfounded)
+        return Answer(question, "answered", grounded.sentences, found.passages, "", self.written_by, likely)
+
+    def _turns(self, request: Request) -> list[Message]:
+        return self._fitting(request.comment, _useful(request), self._examples(request.comment))
+
+    def _fitting(self, comment: str, passages: Sequence[Passage], examples: Sequence[tuple[str, str]]) -> list[Message]:
+        """The conversation with as many of the passages, best first, and of the examples, nearest last, as it takes."""
+        while True:
+            turns = messages(self.persona, comment, passages, examples)
+            if self._fits(turns) or not (passages or examples):
+                return turns
+            if len(passages) > 1 or not examples:
+                passages = passages[:-1]
+            else:
+                examples = examples[1:]
+
+    def _examples(self, comment: str) -> list[tuple[str, str]]:
+        """The past replies to the comments most like this one, the nearest last."""
+        if self._vectors is None:
+            return []
+        cosines = (self._vectors @ self.embedder.encode([comment])[0]).tolist()
+        nearest = sorted(range(len(self._past)), key=lambda i: cosines[i])[-EXAMPLES:]
+        return [(self._past[i].comment, self._past[i].reply) for i in nearest]
+
+    def _draft(self, request: Request, said: str, cut: bool) -> Draft:
+        intent, body = request.intent, _body(said, self.persona.signature)
+        passages = request.found[0].passages if request.found else ()
+        if not body:
+            return left(request, NOTHING_WRITTEN, passages)
+        grounded = ground(body, _useful(request), request.comment, self.embedder)
+        doubts = [f"{NOT_FOUND}{sentence}" for sentence in grounded.unfounded]
+        doubts += [CUT] if cut else []
+        doubts += [UNSURE] if intent.score < UNSURE_BELOW else []
+        return Draft(
+            f"{body} {self.persona.signature}".rstrip(),
+            "needs_you" if doubts else "drafted",
+            intent.label,
+            (*doubts, *flags_of(request.comment)),
+            sources_of(grounded.sentences, passages),
+            _quoted(grounded),
+            passages,
+        )
+
+
+def _useful(request: Request) -> tuple[Passage, ...]:
+    """The passages that may have the comment's subject."""
+    best = max(request.found, key=lambda found: found.confidence, default=None)
+    return best.passages[:GIVEN] if best and best.confidence >= SUBJECT_FROM else ()
+
+
+def _quoted(grounded: Grounded) -> tuple[Sentence, ...]:
+    return tuple(sentence for sentence in grounded.sentences if sentence.support)
+
+
+def _body(said: str, signature: str) -> str:
+    """What a model wrote, without hidden characters and signature."""
+    return without_signature(strip_hidden(said).strip(), signature).strip()
+
+
+def _is_cut(message: BaseMessage) -> bool:
+    return message.response_metadata.get("finish_reason") == "length"
+
+
+def _as_langchain(turns: Sequence[Message]) -> list[BaseMessage]:
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
+    kinds = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+    return [kinds[turn["role"]](turn["content"]) for turn in turns]
