@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from data.errors import BadInput, NotFound, ShawGPTError, WorkFolderError
+from data.errors import AdapterRefused, BadInput, NotFound, ShawGPTError, WorkFolderError
 from data.persona import load_persona, slug
 from finetune.examples import Example, read_examples
+from finetune.prompt import persona_sha256
 
 if TYPE_CHECKING:
+    from data.persona import Persona
     from finetune.card import Card
     from finetune.history import Progress
     from finetune.recipe import Recipe
     from finetune.training import Trained
+
+
+PERSONAL = ("replies", "review")  # formats whose prompts are a persona's
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,14 @@ class Listed:
         return {"name": self.name, "trouble": self.trouble, "card": card}
 
 
-def choose(name_or_path: str, data: Path | None, base: str | None, name: str | None) -> "Recipe":
+def choose(
+    name_or_path: str, data: Path | None, base: str | None, name: str | None, persona: str | None = None
+) -> "Recipe":
     """The recipe with what the command line says otherwise. Raises BadInput or NotFound."""
     from finetune.recipe import load_recipe
 
     recipe = load_recipe(name_or_path)
-    changes = {"data": str(data) if data else None, "base": base, "name": name}
+    changes = {"data": str(data) if data else None, "base": base, "name": name, "persona": persona}
     if base and Path(base).expanduser().is_dir():  # as the card keeps it, for when it is used from elsewhere
         changes["base"] = str(Path(base).expanduser().resolve())
         changes["revision"] = None
@@ -94,7 +101,8 @@ def train_adapter(
 
         base = load_base(recipe.base, recipe.revision, recipe.quantisation)
         train_on, held_out, too_long = prepare(recipe, examples, base.tokens)
-        trained = train(recipe, train_on, held_out, base, part, progress)
+        who = persona_sha256(load_persona(recipe.persona, home)) if recipe.format in PERSONAL else ""
+        trained = train(recipe, train_on, held_out, base, part, progress, persona=who)
         first(lambda: os.replace(part, folder))
     return replace(trained, folder=folder), [*refused, *too_long]
 
@@ -123,6 +131,16 @@ def find_adapter(name: str, home: Path) -> Path:
         return home / "adapters" / name
     known = ", ".join(names) or "none yet, `shawgpt train` makes one"
     raise NotFound(f"no adapter {name!r} (known: {known})")
+
+
+def check_persona(card: "Card", adapter: str, persona: "Persona") -> None:
+    """Raise AdapterRefused where `adapter` learned to answer other prompts than those of `persona` as it is now."""
+    if card.persona_sha256 and card.persona_sha256 != persona_sha256(persona):
+        trained = card.recipe["persona"]
+        raise AdapterRefused(
+            f"the adapter {adapter} was trained with the instructions, scope and signature that the persona {trained} "
+            f"had then, and {persona.name}'s are others now: use --persona {trained} unchanged, or train it again"
+        )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.adapters import PERSONAL, check_persona
 from bot.eval_pairs import Pair, Pairs, as_pairs, choose_pairs
 from data.csvio import Form, encode, encode_header
 from data.errors import BadInput
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]  # what is being done, how many of them are done, how many there are
 
 FOLDER = "evaluation"  # below the adapter's
-_FORMATS = ("replies", "review")  # whose examples are comments with replies
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,6 @@ def evaluate_adapter(
     home: Path,
     file: Path | None = None,
     model: str | None = None,
-    persona: str | None = None,
     limit: int | None = None,
     out: Path | None = None,
     progress: Progress = lambda what, done, of: None,
@@ -99,9 +98,9 @@ def evaluate_adapter(
     """Evaluate the adapter `name` of the work folder, and write replies.csv, eval.json and eval.png.
 
     On the pairs of `file`, else on the adapter's own held-out examples (the first `limit`); over its own base, or the
-    copy of it in the folder `model`; in the manner of `persona`, or of the one it was trained for. They are written to
-    `out`, or to evaluation/ in the adapter's folder; its card keeps a summary where the held-out examples were used
-    whole, with its own persona. The replies are the likeliest, so that the same call gives the same figures.
+    copy of it in the folder `model`. They are written to `out`, or to evaluation/ in the adapter's folder; its card
+    keeps a summary where the held-out examples were used whole. The replies are the likeliest, so that the same call
+    gives the same figures.
     Raises ShawGPTError.
     """
     from data.embedding import load_embedder
@@ -111,13 +110,13 @@ def evaluate_adapter(
 
     folder = home / "adapters" / name
     card = read_card(folder)
-    if card.recipe["format"] not in _FORMATS:
+    if card.recipe["format"] not in PERSONAL:
         raise BadInput(
             f"{name} has learned {card.recipe['format']}, and no replies to comments, which are compared here"
         )
-    own = load_persona(card.recipe["persona"], home)
-    who = load_persona(persona, home) if persona else own
-    train, held_out = (as_pairs(side, own.signature) for side in read_examples_record(folder))
+    who = load_persona(card.recipe["persona"], home)
+    check_persona(card, name, who)
+    train, held_out = (as_pairs(side, who.signature) for side in read_examples_record(folder))
     chosen = choose_pairs(train, held_out, who, file, limit)
     progress(f"loading {model or card.base}", 0, 0)
     from bot.local_model import LocalModel  # torch and transformers: seconds
@@ -127,7 +126,7 @@ def evaluate_adapter(
     evaluation = evaluate(local, name, chosen, train, who, load_embedder(), progress)
     evaluation = replace(evaluation, folder=out or folder / FOLDER)
     write_evaluation(evaluation)
-    if chosen.whole and who == own:
+    if chosen.whole:
         write_card(folder, card.model_copy(update={"evaluation": evaluation.summary()}))
     return evaluation
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from bot.adapters import find_adapter
+from bot.adapters import PERSONAL, check_persona, find_adapter
 from bot.drafts import WrittenBy
-from data.errors import AdapterRefused, BadInput, NotFound
+from data.errors import BadInput, NotFound
 from data.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from data.embedding import Embedder
     from data.persona import Persona
     from data.style_memory import PastReply
-    from finetune.card import Card
     from finetune.prompt import Message
 
 RESPONDERS = ("extractive", "local")
@@ -77,7 +76,7 @@ def settle(asked: Asked, persona: "Persona", home: Path) -> Writing:
         return Writing(WrittenBy(name), model or base, None if model else revision, None, sampling)
     folder = find_adapter(adapter, home)
     card = read_card(folder)
-    _check_persona(card, adapter, persona)
+    check_persona(card, adapter, persona)
     if card.recipe["lora"] is None:  # a whole model of its own
         return Writing(WrittenBy(name, adapter), str(folder), None, None, sampling)
     base = model or card.base
@@ -90,7 +89,7 @@ def persona_of(adapter: str, home: Path) -> str | None:
     from finetune.card import read_card
 
     recipe = read_card(find_adapter(adapter, home)).recipe
-    return str(recipe["persona"]) if recipe["format"] in ("replies", "review") else None
+    return str(recipe["persona"]) if recipe["format"] in PERSONAL else None
 
 
 def make_responder(
@@ -123,17 +122,6 @@ def make_responder(
         return model.room(model.prompt_ids(turns)) >= min(writing.sampling.max_tokens, ROOM)
 
     return ChatResponder(persona, past, chat, embedder, writing.written_by, together, fits)
-
-
-def _check_persona(card: "Card", adapter: str, persona: "Persona") -> None:
-    from finetune.prompt import persona_sha256
-
-    if card.persona_sha256 and card.persona_sha256 != persona_sha256(persona):
-        trained = card.recipe["persona"]
-        raise AdapterRefused(
-            f"the adapter {adapter} was trained with the instructions, scope and signature that the persona {trained} "
-            f"had then, and {persona.name}'s are others now: use --persona {trained} unchanged, or train it again"
-        )
 
 
 def _sampling(own: Sampling, changes: Sequence[str]) -> Sampling:

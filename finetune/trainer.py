@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate.data_loader import DataLoaderShard, SeedableRandomSampler
+from peft import set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
 from torch.utils.data import BatchSampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
@@ -20,6 +22,7 @@ from finetune.tokens import Encoded
 if TYPE_CHECKING:
     from finetune.recipe import Recipe
 
+ADAPTER = "adapter_model.safetensors"
 CHECKPOINT_EVERY = 200  # steps between checkpoints, each with a measure of the held-out replies; an epoch if shorter
 
 
@@ -85,6 +88,11 @@ def arguments(
     )
 
 
+def load_adapter(model: Any, checkpoint: Path) -> None:
+    """Put the adapter's weights in a checkpoint into `model`."""
+    set_peft_model_state_dict(model, load_file(checkpoint / ADAPTER))
+
+
 class ReplyTrainer(Trainer):
     """Trains on encoded examples."""
 
@@ -125,6 +133,18 @@ class ReplyTrainer(Trainer):
             collate_fn=self.data_collator,
             pin_memory=self.args.dataloader_pin_memory,
         )
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """As Trainer. Of a sharded model peft 0.21 would write no weights: it looks for them by FSDP's names."""
+        super()._save(output_dir, state_dict)
+        if sharded() and rank() == 0 and output_dir and state_dict:
+            lora = {name.replace(".default.", "."): each for name, each in state_dict.items() if ".lora_" in name}
+            save_file(lora, Path(output_dir) / ADAPTER, metadata={"format": "pt"})
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """As Trainer; but a model that is sharded by now was given the weights before, by `load_adapter`."""
+        if not sharded():
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)

@@ -55,16 +55,18 @@ def train(
     out: Path,
     progress: Progress | None = None,
     resume: bool = True,
+    persona: str = "",
 ) -> Trained:
     """Train on `train` and leave the weights of the step at which `held_out` was answered best (or the last) in `out`.
 
     With `resume`, an unfinished training of the same recipe, data and base in `out` goes on; without, it is deleted.
+    `persona`: whose prompts they are (finetune.prompt.persona_sha256), for the card; empty where the data have their own.
     `base.model` is changed by it, and not to be used for anything else afterwards.
     Raises TrainingStopped (see finetune.guards) and BadInput where `out` holds another training.
     """
     check_examples(train, held_out, recipe.max_tokens, base.tokens)
     out = out.absolute()
-    identity = _identity(recipe, train, held_out, base)
+    identity = _identity(recipe, train, held_out, base) | {"persona": persona}
     if any(other != identity for other in exchange(identity)):
         raise BadInput("The processes have different recipes, data or bases: give each machine the same files.")
     first(lambda: _claim(out, identity, resume))
@@ -101,7 +103,7 @@ def _run(
 
     from finetune.base import add_lora
     from finetune.batches import check_packing
-    from finetune.trainer import Follow, ReplyTrainer, arguments
+    from finetune.trainer import Follow, ReplyTrainer, arguments, load_adapter
 
     set_seed(recipe.seed)  # LoRA begins at random
     model = add_lora(base.model, recipe.lora) if recipe.lora else base.model.float()
@@ -110,6 +112,8 @@ def _run(
     epoch = steps_per_epoch(len(train), recipe.batch_size, recipe.accumulation)
     device = (best_device() if sharded() else model.device.type).partition(":")[0]
     settings = arguments(recipe, epoch, out / CHECKPOINTS, device, bool(held_out), fresh=last is None)
+    if sharded() and last:
+        load_adapter(model, last)
     follow = Follow(out, recipe.early, epoch, int(settings.warmup_steps), progress)
     trainer = ReplyTrainer(model, settings, train, held_out, follow, recipe.packing)
     main = threading.current_thread() is threading.main_thread()  # the only one that may change how signals are met
@@ -154,6 +158,7 @@ def _finish(
             base_revision=base.revision,
             base_sha256=base.sha256,
             prompt_version=PROMPT_VERSION,
+            persona_sha256=identity["persona"],
             data_sha256=identity["data"],
             rows=len(train),
             rows_held_out=len(held_out),

@@ -16,6 +16,7 @@ def train(
     data: Annotated[Path | None, typer.Option(metavar="FILE", help="Examples, where the recipe names none.")] = None,
     base: Annotated[str | None, typer.Option(metavar="FOLDER", help="The base model's folder or hub name.")] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="The adapter's name (the recipe's).")] = None,
+    persona: Annotated[str | None, typer.Option(metavar="NAME", help="Who replies (the recipe's).")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what the model would see, and what it takes.")
     ] = False,
@@ -31,7 +32,7 @@ def train(
     from bot.progress import TrainProgress
     from bot.show_training import show_dry_run, show_trained, tell_refused
 
-    chosen = choose(recipe, data, base, name)
+    chosen = choose(recipe, data, base, name, persona)
     if dry_run:
         from finetune.dry_run import dry_run as run_dry
         from finetune.dry_run import expected_tokens
@@ -104,7 +105,6 @@ def eval_replies(
     model: Annotated[
         str | None, typer.Option("--model", metavar="FOLDER", help="The base's folder, where it isn't where it was.")
     ] = None,
-    persona: Annotated[str | None, typer.Option(metavar="NAME", help="Who replies (the adapter's).")] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="The first N pairs only.")] = None,
     output: Annotated[
         Path | None,
@@ -128,5 +128,5 @@ def eval_replies(
         raise BadInput(f"name an adapter with --adapter ({known or 'there is none yet: `shawgpt train` makes one'})")
     find_adapter(adapter, home)
     with StageProgress() as progress:
-        evaluation = evaluate_adapter(adapter, home, file, model, persona, limit, output, progress)
+        evaluation = evaluate_adapter(adapter, home, file, model, limit, output, progress)
     print_json(evaluation.as_json()) if as_json else show_evaluation(evaluation)
