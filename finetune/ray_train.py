@@ -1,8 +1,10 @@
 """The same training on Ray: N workers of a cluster, or of this machine, in place of N processes of a launcher."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,15 +27,13 @@ def on_ray(work: Callable[[], T], workers: int, shared: Path) -> T:
     if not find_spec("ray"):
         raise BadInput("training on Ray takes the package ray: run `pip install 'shawgpt[ray]'`")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported
-    import ray
-    from ray.train import RunConfig, ScalingConfig
-    from ray.train.torch import TorchTrainer
-    from ray.train.v2.api.exceptions import TrainingFailedError
+    ray, ray_train = import_module("ray"), import_module("ray.train")
+    torch_trainer = import_module("ray.train.torch").TorchTrainer
 
     there = os.environ.get("RAY_ADDRESS")
     own: dict[str, Any] = {"num_cpus": max(workers, os.cpu_count() or 1), "include_dashboard": False}
     with _plainly(there):
-        ray.init(address=there or "local", log_to_driver=False, logging_level="ERROR", **({} if there else own))
+        ray.init(address=there or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if there else own))
     try:
         has = ray.cluster_resources()
         if has.get("CPU", 0) < workers:
@@ -41,14 +41,14 @@ def on_ray(work: Callable[[], T], workers: int, shared: Path) -> T:
                 f"The Ray cluster has {has.get('CPU', 0):.0f} processors: start so many workers at the most."
             )
         with TemporaryDirectory(prefix=".ray-", dir=shared) as notes:
-            trainer = TorchTrainer(
+            trainer = torch_trainer(
                 _outcome,
                 train_loop_config={"work": work},
-                scaling_config=ScalingConfig(num_workers=workers, use_gpu=has.get("GPU", 0) >= workers),
-                run_config=RunConfig(storage_path=str(Path(notes).absolute())),
+                scaling_config=ray_train.ScalingConfig(num_workers=workers, use_gpu=has.get("GPU", 0) >= workers),
+                run_config=ray_train.RunConfig(storage_path=str(Path(notes).absolute())),
             )
             outcome = trainer.fit().return_value
-    except TrainingFailedError as error:
+    except ray_train.TrainingFailedError as error:
         reason = str(error).strip().rpartition("\n")[2]
         raise TrainingStopped(f"A worker of the training failed: start it again, and it goes on. ({reason})") from error
     finally:

@@ -186,6 +186,7 @@ def _train_in_a_worker(recipe: Path, home: Path) -> Trained:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_two_ray_workers_learn_what_one_process_learns(write_recipe, tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'shawgpt[ray]'")
     from finetune.ray_train import on_ray

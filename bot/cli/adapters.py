@@ -13,7 +13,10 @@ from data.errors import BadInput
 def train(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")],
-    data: Annotated[Path | None, typer.Option(metavar="FILE", help="Examples, where the recipe names none.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Examples, where the recipe names none; for format review a work folder."),
+    ] = None,
     base: Annotated[str | None, typer.Option(metavar="FOLDER", help="The base model's folder or hub name.")] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="The adapter's name (the recipe's).")] = None,
     persona: Annotated[str | None, typer.Option(metavar="NAME", help="Who replies (the recipe's).")] = None,
