@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +50,9 @@ def choose(
 
     recipe = load_recipe(name_or_path)
     changes = {"data": str(data) if data else None, "base": base, "name": name, "persona": persona}
-    if base and Path(base).expanduser().is_dir():  # as the card keeps it, for when it is used from elsewhere
-        changes["base"] = str(Path(base).expanduser().resolve())
+    named = Path(base or recipe.base).expanduser()
+    if named.is_dir():  # as the card keeps it, for when it is used from elsewhere
+        changes["base"] = str(named.resolve())
         changes["revision"] = None
     recipe = recipe.replaced(**{field: value for field, value in changes.items() if value is not None})
     if not recipe.data and recipe.format != "review":
@@ -105,6 +107,26 @@ def train_adapter(
         trained = train(recipe, train_on, held_out, base, part, progress, persona=who)
         first(lambda: os.replace(part, folder))
     return replace(trained, folder=folder), [*refused, *too_long]
+
+
+def train_on_ray(recipe: "Recipe", home: Path, workers: int) -> tuple["Trained", list[tuple[str, str]]]:
+    """`train_adapter` in so many workers on Ray; the paths in `recipe` and `home` must lead to the same files in each.
+
+    Raises ShawGPTError.
+    """
+    from finetune.processes import shares
+    from finetune.ray_train import on_ray
+
+    shares(recipe.batch_size, recipe.accumulation, workers)
+    home = home.absolute()
+    home.mkdir(parents=True, exist_ok=True)
+    if recipe.data:
+        recipe = recipe.replaced(data=str(Path(recipe.data).expanduser().absolute()))
+    return on_ray(partial(train_adapter, recipe, home, _unheard, _unheard), workers, home)
+
+
+def _unheard(*_: object) -> None:
+    """Nobody follows a worker's progress."""
 
 
 def list_adapters(home: Path) -> list[Listed]:

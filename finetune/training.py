@@ -60,7 +60,7 @@ def train(
     """Train on `train` and leave the weights of the step at which `held_out` was answered best (or the last) in `out`.
 
     With `resume`, an unfinished training of the same recipe, data and base in `out` goes on; without, it is deleted.
-    `persona`: whose prompts they are (finetune.prompt.persona_sha256), for the card; empty where the data have their own.
+    `persona`: for the card, whose prompts they are (finetune.prompt.persona_sha256); empty where data have their own.
     `base.model` is changed by it, and not to be used for anything else afterwards.
     Raises TrainingStopped (see finetune.guards) and BadInput where `out` holds another training.
     """

@@ -262,3 +262,19 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     with pytest.raises(BadInput, match="2 GPUs for 4 processes: start 2"):
         launch(4, ["shawgpt"])
+
+
+def test_processes_are_started_by_one_option_and_speak_with_one_voice(write_recipe, tmp_path):
+    path = write_recipe()
+    command = [sys.executable, "-c", "from bot.cli import main; main()", "--home", str(tmp_path / "home"), "train"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, str(path), *args], capture_output=True, text=True, env=environment)
+
+    done = run("--processes", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("held-out loss") == 1
+    again = run("--processes", "2")
+    assert (again.returncode, again.stderr.count("exists already")) == (2, 1)
+    assert "can't share a step" in run("--processes", "97", "--name", "other").stderr

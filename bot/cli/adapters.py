@@ -1,5 +1,6 @@
 """Commands for adapters: train, list, export and measure them."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,9 +8,11 @@ import typer
 
 from bot.cli.app import Json, app, eval_app, home_of, print_json
 from data.errors import BadInput
+from finetune.processes import count, launch, one_voice, shares
 
 
 @app.command(epilog="Example: `shawgpt train shawgpt-mistral-7b --data replies.csv --dry-run`")
+@one_voice()
 def train(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a shipped recipe's name.")],
@@ -23,6 +26,13 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what the model would see, and what it takes.")
     ] = False,
+    processes: Annotated[
+        int | None, typer.Option(metavar="N", min=2, help="Train in N processes of this machine, one a GPU.")
+    ] = None,
+    ray: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Train in N workers on Ray (RAY_ADDRESS, or here)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train an adapter from a recipe. Stopped or killed, run it again: it goes on where it was.
@@ -31,7 +41,7 @@ def train(
     is learned, how long they are, what is refused and why, the steps, the memory and the time. Exit code 1 where
     training would stop before its first step.
     """
-    from bot.adapters import choose, read_data, train_adapter
+    from bot.adapters import choose, read_data, train_adapter, train_on_ray
     from bot.progress import TrainProgress
     from bot.show_training import show_dry_run, show_trained, tell_refused
 
@@ -44,8 +54,18 @@ def train(
         run = run_dry(chosen, *read_data(chosen, home_of(context)), tokens)
         print_json({"note": note, **run.as_json()}) if as_json else show_dry_run(run, note)
         raise typer.Exit(1 if run.stops else 0)
+    if processes and ray:
+        raise BadInput("--processes and --ray in one: give one of them")
+    if processes and count() == 1:  # else this is one of them
+        shares(chosen.batch_size, chosen.accumulation, processes)
+        command = [sys.executable, "-c", "from bot.cli import main; main()", *sys.argv[1:]]
+        raise typer.Exit(launch(processes, command))
     with TrainProgress() as progress:
-        trained, refused = train_adapter(chosen, home_of(context), progress, progress.tell)
+        if ray:
+            progress.tell(f"training in {ray} workers on Ray")
+            trained, refused = train_on_ray(chosen, home_of(context), ray)
+        else:
+            trained, refused = train_adapter(chosen, home_of(context), progress, progress.tell)
     if as_json:
         print_json({"folder": str(trained.folder), "refused": refused, "card": trained.card.model_dump(mode="json")})
     else:
