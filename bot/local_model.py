@@ -1,12 +1,14 @@
 """A language model on this computer: loaded once, with any number of adapters over it, writing one token after another.
 
 Streaming, a single reply and a batch are the same loop. A step of it (adapter and forward pass) is done under a lock,
-so any threads may ask at once, and a reply that nobody reads on holds nobody up.
+so any threads may ask at once, and a reply that nobody reads on holds nobody up. A compiled model differs in the steps
+alone.
 """
 
 import inspect
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -14,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bot.adapter_weights import put_on
 from bot.chat_template import ChatTemplate
+from bot.compiled_steps import CompiledSteps
 from bot.growing_text import GrowingText
+from bot.model_input import ModelInput
 from bot.precision import Precision, best_precision, serving_device
 from bot.token_choice import TokenChoice
 from data.errors import BadInput, NotFound
@@ -42,12 +46,18 @@ class LocalModel:
 
     `name`: a folder, a hub name or a GGUF file. `device`: "cuda", "mps" or "cpu", None for the best there is.
     `precision` of the weights: NF4 on CUDA, else bfloat16 where the processor computes in it or memory leaves no other
-    choice, else float32. Weights quantised already stay as they are.
+    choice, else float32. Weights quantised already stay as they are. `compiled`: faster steps on a GPU (untried on
+    CUDA), a minute of waiting for each adapter, length and single reply or batch that is new.
     Raises NotFound (with what to download) or BadInput.
     """
 
     def __init__(
-        self, name: str, revision: str | None = None, device: str | None = None, precision: Precision | None = None
+        self,
+        name: str,
+        revision: str | None = None,
+        device: str | None = None,
+        precision: Precision | None = None,
+        compiled: bool = False,
     ) -> None:
         path = find_base(name, revision)
         if (path / CARD).is_file():  # trained here, all its weights: the same promises as an adapter's
@@ -75,6 +85,7 @@ class LocalModel:
         self._adapters: dict[str, tuple[Path, Card, str]] = {}  # folder, card, the name that peft knows it by
         self._worn: str | None = None  # the adapter that is on
         self._lock = Lock()
+        self._compiled = CompiledSteps(self._model, self.device) if compiled else None
 
     @property
     def adapters(self) -> tuple[str, ...]:
@@ -99,6 +110,8 @@ class LocalModel:
             self._model = put_on(self._model, folder, key).eval().requires_grad_(False)
             self._model.base_model.disable_adapter_layers()
             self._worn = None
+            if self._compiled:
+                self._compiled.forget()
             self._adapters[name] = (folder, card, key)
             return card
 
@@ -161,61 +174,62 @@ class LocalModel:
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, adapter: str | None
     ) -> Iterator[tuple[int, str | Written]]:
         """(row, piece) of the replies to a batch, and (row, Written) when one is done."""
-        import torch
-
         self._check_all(prompts, adapter)
-        longest = max(map(len, prompts))
-        ids = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=self.device)
-        mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-        mask = mask.to(self.device)
+        room = [min(sampling.max_tokens, self._window - len(prompt)) for prompt in prompts]
+        rows = len(prompts)
+        fixed: AbstractContextManager[Any] = nullcontext()
+        if self._compiled:  # two sizes, so that the last batch of a file isn't compiled for itself
+            rows = 1 if rows == 1 else max(rows, self.batch_size)
+            fixed = self._compiled.cache(rows, max(map(len, prompts)) + max(room), self._window)
         choice = TokenChoice(prompts, sampling)
         texts = {row: GrowingText(self.tokens, sampling.stop) for row in range(len(prompts))}
-        room = [min(sampling.max_tokens, self._window - len(prompt)) for prompt in prompts]
-        cache: Any = None
-        for count in range(1, max(room) + 1):
-            logits, cache = self._step(ids, mask, cache, adapter)
-            chosen = choice.next(logits)
-            for row, id in enumerate(chosen.tolist()):
-                if row not in texts:
-                    continue
-                text = texts[row]
-                ended: Literal["end", "stop", "length"] | None = "length" if count == room[row] else None
-                if id in self._ends:
-                    ended = "end"
-                elif piece := text.add(id):
-                    yield row, piece
-                if ended and (piece := text.close()):
-                    yield row, piece
-                if text.stopped:
-                    ended = "stop"
-                if ended:
-                    del texts[row]
-                    yield row, Written(text.text, count - (id in self._ends), ended)
-            if not texts:
-                return
-            ids = chosen[:, None]
-            mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], dim=1)
+        with fixed as cache:
+            given = ModelInput(prompts, rows, self._window, self.device, cache)
+            for count in range(1, max(room) + 1):
+                chosen = choice.next(self._step(given, adapter)[: len(prompts)])
+                for row, id in enumerate(chosen.tolist()):
+                    if row not in texts:
+                        continue
+                    text = texts[row]
+                    ended: Literal["end", "stop", "length"] | None = "length" if count == room[row] else None
+                    if id in self._ends:
+                        ended = "end"
+                    elif piece := text.add(id):
+                        yield row, piece
+                    if ended and (piece := text.close()):
+                        yield row, piece
+                    if text.stopped:
+                        ended = "stop"
+                    if ended:
+                        del texts[row]
+                        yield row, Written(text.text, count - (id in self._ends), ended)
+                if not texts:
+                    return
+                given.follow(chosen)
 
-    def _step(self, ids: "Tensor", mask: "Tensor", cache: Any, adapter: str | None) -> tuple["Tensor", Any]:
-        """The logits (rows, vocabulary) behind the last of `ids` (rows, new ones), and the cache with these."""
+    def _step(self, given: ModelInput, adapter: str | None) -> "Tensor":
+        """The logits (rows, vocabulary) behind the last of `given`, whose cache then has it."""
         import torch
 
-        given: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "past_key_values": cache, "use_cache": True}
+        named: dict[str, Any] = {"input_ids": given.ids, "attention_mask": given.mask}
+        named |= {"past_key_values": given.cache, "use_cache": True}
         if "position_ids" in self._takes:
-            places = (mask.cumsum(1) - 1).clamp(0, self._window - 1)  # a reply that is done may run over the end
-            given["position_ids"] = places[:, -ids.shape[1] :]
+            named["position_ids"] = given.places
         if "logits_to_keep" in self._takes:
-            given["logits_to_keep"] = 1
-        with self._lock, torch.inference_mode():
+            named["logits_to_keep"] = 1
+        with self._lock, torch.no_grad():
             self._wear(adapter)
             try:
-                made = self._model(**given)
+                if self._compiled and given.begun:
+                    logits = self._compiled.step(named, adapter)[:, -1]
+                else:
+                    made = self._model(**named)
+                    logits, given.cache = made.logits[:, -1], made.past_key_values
             except torch.OutOfMemoryError as error:
                 raise BadInput("the GPU's memory is full: shorten the prompt, or take a smaller model") from error
-        logits: Tensor = made.logits[:, -1]
         if logits.isnan().any():
             raise BadInput(f"{self.name} computes no numbers (NaN): its weights or the adapter's are damaged")
-        return logits, made.past_key_values
+        return logits
 
     def _wear(self, adapter: str | None) -> None:
         """Put that adapter on the model, and take off any other."""

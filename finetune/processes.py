@@ -6,6 +6,7 @@ the same code; the first alone (rank 0) writes and speaks, and what goes wrong i
 
 import math
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import timedelta
@@ -116,8 +117,11 @@ def one_voice() -> Iterator[None]:
     The others end with 0 where they end as the first does: the launcher would stop the first before it has spoken.
     """
     if rank() == 0:
-        with together():
-            yield
+        try:
+            with together():
+                yield
+        finally:
+            _part()
         return
     try:
         with open(os.devnull, "w") as silent, redirect_stdout(silent), redirect_stderr(silent), together():
@@ -128,6 +132,8 @@ def one_voice() -> Iterator[None]:
         if hasattr(error, "exit_code"):  # a ShawGPTError, which all have raised, or the command's end
             raise SystemExit(0) from None
         raise
+    finally:
+        _part()
 
 
 class Turns(Generic[T]):
@@ -198,6 +204,15 @@ def _gather(given: tuple[Any, ShawGPTError | None]) -> list[tuple[Any, ShawGPTEr
     found: list[Any] = [None] * count()
     distributed.all_gather_object(found, given, group=_group())
     return found
+
+
+def _part() -> None:
+    """Let go of the other processes: gloo's threads would abort a process that ends while it still holds them."""
+    if "torch" in sys.modules and count() > 1:
+        from torch import distributed
+
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 @cache
