@@ -32,7 +32,8 @@ class CompiledSteps:
 
         cache = StaticCache(model.config, max_cache_len=1)
         if not model._can_compile_fullgraph or not cache.is_compileable or any(cache.is_sliding):
-            raise BadInput(f"a model of the kind {model.config.model_type} can't be compiled here: take it as it is.")
+            kind = model.config.model_type
+            raise BadInput(f"{kind} isn't compiled, as it reads through a sliding window or so: leave --compile out.")
         self._model = model
         self._options = {
             "triton.cudagraphs": device.startswith("cuda"),  # all that mode="reduce-overhead" is
@@ -57,7 +58,7 @@ class CompiledSteps:
         try:
             yield cache
         finally:
-            cache.reset()
+            cache.reset()  # type: ignore[no-untyped-call]
             free.append(cache)
 
     def step(self, given: dict[str, Any], adapter: str | None) -> "Tensor":
@@ -85,10 +86,9 @@ class CompiledSteps:
             with torch.no_grad():
                 return self._steps[adapter](given).clone()  # the next step, of whatever reply, overwrites a graph's own
         except TorchDynamoException as error:
-            why = " ".join(str(error).split())[:200]
             raise BadInput(
-                f"the model can't be compiled on this computer: leave --compile out, or see whether a C++ compiler is "
-                f"there (apt install g++ python3-dev). ({why})"
+                "the model can't be compiled on this computer: leave --compile out, or see whether a C++ compiler is "
+                f"there (apt install g++ python3-dev). ({str(error).strip().partition(chr(10))[0][:200]})"
             ) from error
 
     def _logits(self, given: dict[str, Any]) -> "Tensor":

@@ -36,6 +36,7 @@ class Asked:
     model: str | None = None  # a folder, a hub name, a GGUF file
     adapter: str | None = None  # its name; empty for none, where the persona has one
     sampling: tuple[str, ...] = ()  # KEY=VALUE each
+    compiled: bool = False  # a local model's steps; of no meaning where none writes
 
 
 AS_THE_PERSONA_HAS_IT = Asked()
@@ -50,6 +51,7 @@ class Writing:
     revision: str | None = None
     adapter: Path | None = None  # the folder of its LoRA
     sampling: Sampling = DEFAULT_SAMPLING
+    compiled: bool = False
 
 
 def settle(asked: Asked, persona: "Persona", home: Path) -> Writing:
@@ -73,15 +75,15 @@ def settle(asked: Asked, persona: "Persona", home: Path) -> Writing:
     model = asked.model or persona.model
     if not adapter:
         base, revision = _default_base()
-        return Writing(WrittenBy(name), model or base, None if model else revision, None, sampling)
+        return Writing(WrittenBy(name), model or base, None if model else revision, None, sampling, asked.compiled)
     folder = find_adapter(adapter, home)
     card = read_card(folder)
     check_persona(card, adapter, persona)
     if card.recipe["lora"] is None:  # a whole model of its own
-        return Writing(WrittenBy(name, adapter), str(folder), None, None, sampling)
+        return Writing(WrittenBy(name, adapter), str(folder), None, None, sampling, asked.compiled)
     base = model or card.base
     revision = card.base_revision if base == card.base else None
-    return Writing(WrittenBy(name, adapter), base, revision, folder, sampling)
+    return Writing(WrittenBy(name, adapter), base, revision, folder, sampling, asked.compiled)
 
 
 def persona_of(adapter: str, home: Path) -> str | None:
@@ -110,7 +112,7 @@ def make_responder(
     from bot.local_model import LocalModel
 
     if writing.model not in models:
-        models[writing.model] = LocalModel(writing.model, writing.revision)
+        models[writing.model] = LocalModel(writing.model, writing.revision, compiled=writing.compiled)
     model = models[writing.model]
     adapter = writing.written_by.adapter if writing.adapter else None
     if adapter and writing.adapter:

@@ -62,7 +62,6 @@ def test_the_loss_of_held_out_replies_falls(tuned: Trained) -> None:
     assert after == min(point.held_out for point in tuned.history if point.held_out is not None and point.step)
 
 
-@pytest.mark.slow
 def test_replies_stop_and_sign_once_at_the_end_and_with_the_original_masking_they_do_not(
     tiny_base: Path, tuned: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +170,6 @@ def kill_at(step: int, base: Path, out: Path) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
-@pytest.mark.slow
 def test_a_training_killed_within_an_epoch_ends_with_the_same_weights(
     tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,7 +207,6 @@ def test_a_finished_training_is_not_done_again_and_leaves_no_checkpoints(tiny_ba
     assert tune(tiny_base, tuned.folder) == tuned
 
 
-@pytest.mark.slow
 def test_it_stops_early_once_held_out_replies_get_no_better(tiny_base: Path, tmp_path: Path) -> None:
     trained = tune(tiny_base, tmp_path / "out", learning_rate=2e-2, epochs=20, early=1)
     assert trained.card.steps < 120

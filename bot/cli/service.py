@@ -1,6 +1,6 @@
 """Commands that serve the page and look after the work folder."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,12 +37,20 @@ def serve(
     adapter: AdapterName = None,
     sampling: SamplingChanges = None,
     kb: Kb = None,
+    compiled: Annotated[
+        bool,
+        typer.Option(
+            "--compile", help="Compile the model: a minute at the start, then replies come faster (GPU; untried there)."
+        ),
+    ] = False,
 ) -> None:
     """Open the page: ask the documents, draft replies, manage documents."""
     from bot.page import serve as serve_page
 
     with open_assistant(context, "serve", writing=True) as assistant:
-        assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
+        assistant.use(persona, replace(asked_for(responder, model, adapter, sampling), compiled=compiled), kb)
+        if compiled and assistant.writing.written_by.responder != "local":
+            raise BadInput("--compile is for a model on this computer: add --responder local, or leave it out")
         serve_page(assistant, host, port, auth)
 
 

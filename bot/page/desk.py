@@ -6,7 +6,7 @@ from collections.abc import Callable
 from bot.assistant import Assistant
 from bot.drafts_log import DraftLog
 from bot.page.uploads import Uploads
-from bot.responders import AS_THE_PERSONA_HAS_IT
+from bot.responders import Asked
 from data.errors import ShawGPTError
 from data.persona import Persona, list_personas
 
@@ -31,7 +31,9 @@ class Desk:
         """The assistant with this persona and knowledge base; models, database and index are shared by all views."""
         with self._lock:
             if (persona, kb) not in self._views:
-                asked = self.assistant.asked if persona == self.persona else AS_THE_PERSONA_HAS_IT
+                asked = self.assistant.asked
+                if persona != self.persona:  # which may have another responder
+                    asked = Asked(compiled=asked.compiled)
                 self._views[persona, kb] = self.assistant.view(persona, asked, kb)
             return self._views[persona, kb]
 
