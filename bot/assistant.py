@@ -157,13 +157,18 @@ class Assistant:
 
     def answer(self, question: str) -> "Answer":
         """An answer with the source of each sentence, or an abstention with its reason."""
+        return [piece for piece in self.stream_answer(question) if not isinstance(piece, str)][-1]
+
+    def stream_answer(self, question: str) -> "Iterator[str | Answer]":
+        """What a model writes, in pieces and unchecked, where one does; then the Answer, once, last."""
         from bot.chat_responder import ChatResponder
         from bot.extractive import answer_question
 
         found = self._found(question)
         if self.writing.model and isinstance(self.responder, ChatResponder):
-            return self.responder.answer(question, found)
-        return answer_question(question, found, self.embedder)  # by itself: drafting needs more, and a second to load
+            yield from self.responder.answer(question, found)
+        else:  # by itself: drafting needs more, and a second to load
+            yield answer_question(question, found, self.embedder)
 
     def draft(self, comment: str, recent: tuple[str, ...] = ()) -> "Draft":
         """A draft for one comment; `recent` are the latest replies, oldest first, so that they vary."""

@@ -93,15 +93,26 @@ class ChatResponder:
         for at, message in self.chat.batch_as_completed(prompts):
             yield asked[at], self._draft(requests[asked[at]], str(message.text), _is_cut(message))
 
-    def answer(self, question: str, found: SearchResult) -> Answer:
-        """An answer in the model's words, each sentence with what supports it; or an abstention where none has any."""
+    def answer(self, question: str, found: SearchResult) -> Iterator[str | Answer]:
+        """The answer as the model writes it, then the Answer: each sentence with what supports it.
+
+        It is an abstention where few of the sentences have any support, or where the documents lack the subject: then
+        the model isn't asked.
+        """
         if not found.passages:
-            return Answer(question, "abstained", reason=NO_DOCUMENTS, written_by=self.written_by)
+            yield Answer(question, "abstained", reason=NO_DOCUMENTS, written_by=self.written_by)
+            return
         if found.confidence < SUBJECT_FROM:  # the model would answer from nowhere
-            return Answer(question, "abstained", (), found.passages, NO_ANSWER, self.written_by)
-        turns = self._fitting(question, found.passages[:GIVEN], [])
-        message = self.chat.invoke(_as_langchain(turns))
-        said = _body(str(message.text), self.persona.signature)
+            yield Answer(question, "abstained", (), found.passages, NO_ANSWER, self.written_by)
+            return
+        said = ""
+        for piece in self.chat.stream(_as_langchain(self._fitting(question, found.passages[:GIVEN], []))):
+            said += str(piece.text)
+            if piece.text:
+                yield str(piece.text)
+        yield self._checked(question, _body(said, self.persona.signature), found)
+
+    def _checked(self, question: str, said: str, found: SearchResult) -> Answer:
         grounded = ground(said, found.passages, question, self.embedder)
         founded, unfounded = grounded.founded, len(grounded.unfounded)
         if not founded or founded < unfounded:

@@ -164,21 +164,23 @@ def test_several_comments_keep_their_own_replies(make):
 
 def test_an_answer_tells_what_has_no_source_and_abstains_where_nothing_has(make, found):
     responder, _ = make("Let the dough rest for forty minutes before you shape it. Then dance around it. -Nell")
-    answer = responder.answer("How long does it rest?", found)
+    *pieces, answer = responder.answer("How long does it rest?", found)
+    assert "".join(pieces).endswith("Then dance around it. -Nell")
     assert answer.status == "answered"
     assert [bool(sentence.support) for sentence in answer.sentences] == [True, False]
     assert answer.text.endswith("Then dance around it.")
     assert answer.likelihood == 0.5
     assert answer.as_json()["responder"] == "local"
     made_up, _ = make("It rests for three days, in the fridge.")
-    refused = made_up.answer("How long does it rest?", found)
+    *_, refused = made_up.answer("How long does it rest?", found)
     assert (refused.status, refused.reason, refused.sentences) == ("abstained", MADE_UP, ())
 
 
 def test_the_model_is_not_asked_what_the_documents_have_nothing_on(make, found):
     responder, model = make("Paris.")
-    assert responder.answer("What is the capital?", replace(found, confidence=0.01)).status == "abstained"
-    assert responder.answer("What is the capital?", SearchResult("q", (), 0.0)).status == "abstained"
+    for nothing in (replace(found, confidence=0.01), SearchResult("q", (), 0.0)):
+        (answer,) = responder.answer("What is the capital?", nothing)
+        assert answer.status == "abstained"
     assert not model.given
 
 

@@ -20,7 +20,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate
 
 from bot.assistant import Assistant
-from bot.drafts import NO_DOCUMENTS, Answer, Draft, Support, WrittenBy
+from bot.drafts import NO_DOCUMENTS, Answer, Draft, Sentence, Support, WrittenBy
 from bot.drafts_log import DraftLog, OutputRecord
 from bot.page import serve
 from bot.page.adding import _table, _told
@@ -733,3 +733,22 @@ def test_an_abstention_names_no_command_on_the_page() -> None:
     html = conversation([Turn("Why?", Answer("Why?", "abstained", reason=NO_DOCUMENTS))])
     assert "there are no documents yet: add some under Documents." in html
     assert "`" not in html
+
+
+def test_what_a_model_is_writing_is_text_and_says_that_it_is_unchecked() -> None:
+    html = conversation([Turn("Why?", unchecked="Because <img src=x onerror=alert(1)> it")])
+    assert "&lt;img" in html
+    assert "<img" not in html
+    assert "not compared with the documents yet" in html
+
+
+def test_a_sentence_without_a_source_says_so() -> None:
+    founded = Sentence("It rests.", (Support("/a.md", None, "It rests"),))
+    passage = Passage(1, 0.9, "/a.md", "A", None, None, "", "c1", "It rests.")
+    given = Answer(
+        "Why?", "answered", (founded, Sentence("It sings.", ())), (passage,), written_by=WrittenBy("local", "n1")
+    )
+    html = conversation([Turn("Why?", given, shown=2)])
+    assert html.count("sg-no-source") == 1
+    assert html.index("sings.") < html.index("sg-no-source")
+    assert "Responder: local (n1)" in html

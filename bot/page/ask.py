@@ -1,6 +1,7 @@
 """The Ask tab: a conversation in which every sentence of an answer opens the passage it comes from."""
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ EXAMPLES = 4
 NEAREST = 3  # passages shown where there is no answer
 _NUMBER = re.compile(r"\s*\(?\d{1,2}[.):]\s*")  # "1) What …"
 _ELSEWHERE = re.compile(r"(?i)\b(?:it|its|this|that|these|those|they|them|here|there)\b")  # "Can I buy it?"
+EVERY = 0.15  # seconds between two pictures of an answer that is being written
 LOOKED_AT = 30  # documents whose headings may give an example
 
 # Clicks on an example ask it. What is new comes into view; the composer covers the end of the page, hence the margin in
@@ -40,6 +42,7 @@ class Turn:
     answer: Answer | None = None
     error: str = ""
     shown: int = 0  # sentences of the answer that are on the page already
+    unchecked: str = ""  # what a model has written so far
 
 
 def ask_tab(desk: Desk, kb: gr.Dropdown) -> tuple[gr.State, gr.HTML]:
@@ -85,7 +88,15 @@ def answer(desk: Desk, kb: str, question: str) -> Iterator[Turn]:
     turn = Turn(question)
     yield turn
     try:
-        given = desk.view(desk.persona, kb).answer(question)
+        said, shown_at = "", time.monotonic()
+        for piece in desk.view(desk.persona, kb).stream_answer(question):
+            if not isinstance(piece, str):
+                given = piece
+                continue
+            said += piece
+            if time.monotonic() > shown_at + EVERY:
+                shown_at = time.monotonic()
+                yield replace(turn, unchecked=said)
     except ShawGPTError as error:
         yield replace(turn, error=str(error))
         return
@@ -149,6 +160,11 @@ def _reply(turn: Turn, number: int) -> str:
     failure = turn.answer.reason if turn.answer and turn.answer.status == "failed" else turn.error
     if failure:
         return f'<div class="sg-answer sg-failed" role="alert"><b>This failed.</b> {text_html(failure)}</div>'
+    if turn.answer is None and turn.unchecked:
+        return (
+            f'<div class="sg-answer sg-pending"><p class="sg-said" dir="auto">{text_html(turn.unchecked)}</p>'
+            '<span class="sg-dots">Writing; not compared with the documents yet</span></div>'
+        )
     if turn.answer is None:
         return '<div class="sg-answer sg-pending"><span class="sg-dots">Looking it up</span></div>'
     citations = Citations(f"a{number}", turn.answer.passages)
