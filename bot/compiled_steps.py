@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import StaticCache
 
-_SHORTEST = (
-    1024  # tokens of a cache: every other length is compiled anew, and room that isn't used costs next to nothing
-)
-_SHAPES = 64  # rows and lengths of caches that a model may meet, beyond which torch would stop to compile
+_SHORTEST = 1024  # tokens of a cache, a power of two: each is compiled for itself, and 1,000 more cost a GPU 1 %
+_SHAPES = 64  # sizes of caches that are compiled for an adapter; torch's own limit is 8, beyond which it does no more
 
 
 class CompiledSteps:
@@ -32,8 +30,8 @@ class CompiledSteps:
 
         cache = StaticCache(model.config, max_cache_len=1)
         if not model._can_compile_fullgraph or not cache.is_compileable or any(cache.is_sliding):
-            kind = model.config.model_type
-            raise BadInput(f"{kind} isn't compiled, as it reads through a sliding window or so: leave --compile out.")
+            why = "with a sliding window" if any(cache.is_sliding) else "of a kind that transformers doesn't compile"
+            raise BadInput(f"a model {why} ({model.config.model_type}) can't be compiled: leave --compile out.")
         self._model = model
         self._options = {
             "triton.cudagraphs": device.startswith("cuda"),  # all that mode="reduce-overhead" is

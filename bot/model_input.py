@@ -1,6 +1,6 @@
 """What a model reads of a batch of prompts and the replies to them, step by step."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 class ModelInput:
     """First the prompts, filled up on the left, and after each `follow` the one token that was added to each row.
 
-    With a `fixed` cache the shapes are the same after every `follow`. `rows` may be more than the prompts:
-    what the others hold means nothing.
+    With a `fixed` cache the shapes are the same after every `follow`. `rows` may be more than the prompts: what the
+    others hold means nothing.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class ModelInput:
         import torch
 
         longest = max(map(len, prompts))
-        ahead = fixed.get_max_length() - longest if fixed else 0
+        ahead = 0 if fixed is None else fixed.get_max_length() - longest
         padded = [*prompts, *[[0]] * (rows - len(prompts))]
         ids = [[0] * (longest - len(prompt)) + list(prompt) for prompt in padded]
         mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) + [0] * ahead for prompt in padded]
@@ -37,6 +37,13 @@ class ModelInput:
         self.begun = False
         self._window = window
         self._fixed = fixed is not None
+
+    def named(self, takes: Collection[str]) -> dict[str, Any]:
+        """As the parameters of the model's forward, which takes those, to compute the logits behind the last token."""
+        given: dict[str, Any] = {"input_ids": self.ids, "attention_mask": self.mask}
+        given |= {"past_key_values": self.cache, "use_cache": True}
+        more = {"position_ids": self.places, "logits_to_keep": 1}
+        return given | {name: value for name, value in more.items() if name in takes}
 
     def follow(self, chosen: "Tensor") -> None:
         """The token ids (prompts,) are what comes next."""

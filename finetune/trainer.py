@@ -53,7 +53,7 @@ def arguments(
     optimiser = recipe.optimiser if device == "cuda" else recipe.optimiser.removeprefix("paged_")  # nothing to page to
     if sharded():
         optimiser = "adamw_torch"  # of 8-bit states, FSDP can't put the shards together for a checkpoint
-    return TrainingArguments(
+    settings = TrainingArguments(
         output_dir=str(checkpoints),
         num_train_epochs=recipe.epochs,
         per_device_train_batch_size=batch_size,
@@ -86,6 +86,8 @@ def arguments(
         report_to="none",
         log_level="error",
     )
+    settings._n_gpu = min(settings.n_gpu, 1)  # Trainer would split each batch over all it sees, and a packed row is one
+    return settings
 
 
 def load_adapter(model: Any, checkpoint: Path) -> None:

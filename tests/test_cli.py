@@ -242,6 +242,10 @@ def test_what_could_not_be_read_is_named_on_stderr_where_stdout_is_for_a_program
         assert one_line(shawgpt("ingest", "docs", *options, code=1)) == "shawgpt: docs/empty.md: an empty file\n"
 
 
+def test_compiling_without_a_model_is_an_error(shawgpt):
+    assert one_line(shawgpt("serve", "--compile", code=2)).startswith("shawgpt: --compile is for a model on this comp")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("command", [["ingest", "docs"], ["serve", "--port", "0"]])

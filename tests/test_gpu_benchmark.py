@@ -19,5 +19,5 @@ def test_benchmark_runs_without_a_gpu_and_says_first_that_the_figures_are_to_be_
     text = out.read_text(encoding="utf-8")
     assert text.split("\n\n")[1].startswith("**The GPU figures are still to be measured**")
     assert "failed" not in text
-    for row in ("4 × 512 tokens, loss on replies", "NF4 + adapter, batch 8", "static cache, compiled, batch 1"):
+    for row in ("4 × 512 tokens, loss on replies", "NF4 + adapter, batch 8", "bf16, compiled, batch 1"):
         assert row in text

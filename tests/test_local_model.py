@@ -1,10 +1,14 @@
 """A local model writes: what is sampled, where it ends, its adapters, and what it refuses to load."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +261,84 @@ def test_threads_that_ask_at_once_each_get_their_own_reply(model: LocalModel) ->
     for thread in threads:
         thread.join()
     assert [got[number] for number in range(len(asked))] == expected
+
+
+REALLY = pytest.param("default", marks=[pytest.mark.slow, pytest.mark.timeout(600)])  # else torch.compile does nothing
+
+
+@pytest.mark.parametrize("stance", ["force_eager", REALLY])
+def test_a_compiled_model_writes_what_it_writes_uncompiled(
+    model: LocalModel, tiny_base: Path, adapters: tuple[Path, Path], stance: Any
+) -> None:
+    import torch
+
+    with torch.compiler.set_stance(stance):
+        made = LocalModel(str(tiny_base), device="cpu", precision="float32", compiled=True)
+        assert dict(made.write(prompts(), GREEDY)) == dict(model.write(prompts(), GREEDY))
+        made.add_adapter("one", adapters[0])  # after the base was compiled
+        made.add_adapter("two.0", adapters[1])
+        end = written(model.stream(prompts()[0], GREEDY)).text[9:13]
+        drawn = Sampling(temperature=0.8, max_tokens=LONGEST, presence_penalty=0.5)
+        stopped = Sampling(temperature=0, max_tokens=LONGEST, stop=(end,))
+        ways = [(GREEDY, None), (GREEDY, "one"), (drawn, "two.0"), (stopped, None), (drawn, "one"), (drawn, None)]
+        for sampling, adapter in ways:
+            expected = dict(model.write(prompts(), sampling, adapter))  # batches of four and of two
+            assert dict(made.write(prompts(), sampling, adapter)) == expected
+            for index in (4, 0):  # in the same memory, a reply after the other
+                assert written(made.stream(prompts()[index], sampling, adapter)) == expected[index]
+        long = [BOS_ID, *v1_tokens().encode("tea and coffee " * 400)][: 1024 - 3]
+        for asked in ([prompts()[0], long], [long], [prompts()[0]]):
+            short = Sampling(temperature=0, max_tokens=8)
+            assert dict(made.write(asked, short)) == dict(model.write(asked, short))
+
+
+@pytest.mark.parametrize("stance", ["force_eager", REALLY])
+def test_replies_of_a_compiled_model_may_grow_at_once(model: LocalModel, tiny_base: Path, stance: Any) -> None:
+    import torch
+
+    expected = [written(model.stream(prompt, GREEDY)) for prompt in prompts()]
+    with torch.compiler.set_stance(stance):
+        made = LocalModel(str(tiny_base), device="cpu", precision="float32", compiled=True)
+        left = made.stream(prompts()[2], GREEDY)
+        next(left)
+        streams = [made.stream(prompt, GREEDY) for prompt in prompts()[:2]]
+        pieces = [piece for both in zip_longest(*streams) for piece in both]
+        assert [piece for piece in pieces if isinstance(piece, Written)] == sorted(
+            expected[:2], key=lambda reply: reply.tokens
+        )
+        left.close()  # type: ignore[attr-defined]
+        got: dict[int, Written] = {}
+        threads = [
+            threading.Thread(target=lambda n=n: got.setdefault(n, written(made.stream(prompts()[n], GREEDY))))  # type: ignore[misc]
+            for n in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [got[number] for number in range(4)] == expected[:4]
+
+
+def test_a_model_that_cannot_be_compiled_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    sliding = copy_base(tiny_base, tmp_path / "sliding", sliding_window=64)
+    with pytest.raises(BadInput, match=r"sliding window .* can't be compiled: leave --compile out"):
+        LocalModel(str(sliding), device="cpu", compiled=True)
+
+
+@pytest.mark.slow
+def test_where_no_compiler_is_the_error_says_which(tiny_base: Path, tmp_path: Path) -> None:
+    script = f"""
+from bot.local_model import LocalModel
+from data.sampling import Sampling
+model = LocalModel({str(tiny_base)!r}, device="cpu", precision="float32", compiled=True)
+try:
+    list(model.stream([1, 5, 6], Sampling(max_tokens=3)))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    nowhere = {"CXX": str(tmp_path / "g++"), "PATH": str(tmp_path), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, **nowhere})
+    assert re.fullmatch(r"BadInput the model can't be compiled on this computer: .*apt install g\+\+.*\n", done.stdout)
 
 
 def test_an_adapter_is_added_once_and_an_unknown_one_is_named(model: LocalModel, adapters: tuple[Path, Path]) -> None:
