@@ -1,13 +1,12 @@
 """An adapter's weights put on a loaded model, beside those that are there already."""
 
-import json
+import math
 import warnings
 from pathlib import Path
 from typing import Any
 
 from data.errors import AdapterRefused
-
-_WEIGHTS, _SETTINGS = "adapter_model.safetensors", "adapter_config.json"
+from finetune.lora_weights import WEIGHTS, read_settings, read_weights
 
 
 def put_on(model: Any, folder: Path, name: str) -> Any:
@@ -17,27 +16,22 @@ def put_on(model: Any, folder: Path, name: str) -> Any:
     Raises AdapterRefused, `model` being as it was, where shape and weights don't fit together or the model.
     """
     from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
-    if not (folder / _WEIGHTS).is_file():
-        raise AdapterRefused(f"{folder} holds no {_WEIGHTS}: adapters are read as safetensors only, never as pickles.")
-    try:
-        said = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
-        shape = LoraConfig(
-            r=int(said["r"]),
-            lora_alpha=int(said["lora_alpha"]),
-            target_modules=[str(module) for module in said["target_modules"]],
-            use_rslora=bool(said["use_rslora"]),
-            lora_dropout=0.0,
-            task_type="CAUSAL_LM",
-            inference_mode=True,
-        )
-        weights = load_file(folder / _WEIGHTS)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise AdapterRefused(f"{folder} can't be read as an adapter: train it again. ({error})") from error
+    if not (folder / WEIGHTS).is_file():
+        raise AdapterRefused(f"{folder} holds no {WEIGHTS}: adapters are read as safetensors only, never as pickles.")
+    _, lora = read_settings(folder)
+    shape = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        target_modules=list(lora.targets),
+        use_rslora=lora.rslora,
+        lora_dropout=0.0,
+        task_type="CAUSAL_LM",
+        inference_mode=True,
+    )
     base = model.get_base_model() if isinstance(model, PeftModel) else model
     wanted = _expected(base, shape)
+    weights = read_weights(folder, sum(map(math.prod, wanted.values())))
     odd = {key: size for key, size in wanted.items() if key not in weights or weights[key].shape != size}
     if odd or not wanted or len(weights) > len(wanted):
         first = next(iter([*odd, *(key for key in weights if key not in wanted)]), "none")

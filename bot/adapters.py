@@ -82,6 +82,7 @@ def train_adapter(
     from finetune.dry_run import expected_tokens, prepare
     from finetune.guards import check_examples
     from finetune.processes import count, first, shares
+    from finetune.unloaded import base_config, check_unloaded, reads
 
     folder = home / "adapters" / recipe.name
     if folder.exists():
@@ -92,10 +93,11 @@ def train_adapter(
         warnings.simplefilter("ignore")  # the libraries' own, which are for who programs with them
         telling("reading the examples")
         examples, refused = read_data(recipe, home)
+        check_unloaded(recipe)
         tokens, note = expected_tokens(recipe)
         if not note:  # as the base's own will be
             train_on, held_out, _ = prepare(recipe, examples, tokens)
-            check_examples(train_on, held_out, recipe.max_tokens, tokens)
+            check_examples(train_on, held_out, recipe.max_tokens, tokens, reads(base_config(recipe)))
         telling(f"finding {recipe.base}")
         first(lambda: find_base(recipe.base, recipe.revision))  # one downloads
         telling(f"loading {recipe.base}")
@@ -131,7 +133,7 @@ def _unheard(*_: object) -> None:
 
 def list_adapters(home: Path) -> list[Listed]:
     """Every adapter of the work folder by name, the unfinished and the unusable with the reason."""
-    from finetune.card import read_card
+    from finetune.card import check_files, read_card
 
     found: list[Listed] = []
     for folder in sorted((home / "adapters").glob("*")):
@@ -141,17 +143,21 @@ def list_adapters(home: Path) -> list[Listed]:
                 found.append(Listed(name, None, "unfinished: the same `shawgpt train` goes on with it", True))
         elif folder.is_dir():
             try:
-                found.append(Listed(folder.name, read_card(folder), ""))
+                card = read_card(folder)
+                if card.recipe["lora"]:  # of a whole model there may be 14 GB, which are hashed when it is loaded
+                    card = check_files(folder)
+                found.append(Listed(folder.name, card, ""))
             except ShawGPTError as error:
                 found.append(Listed(folder.name, None, str(error)))
     return sorted(found, key=lambda each: each.name)
 
 
 def find_adapter(name: str, home: Path) -> Path:
-    """The folder of an adapter of the work folder. Raises NotFound, listing the known."""
-    if name in (names := [each.name for each in list_adapters(home) if not each.unfinished]):
-        return home / "adapters" / name
-    known = ", ".join(names) or "none yet, `shawgpt train` makes one"
+    """The folder of an adapter of the work folder, whatever is in it. Raises NotFound, listing the known."""
+    folders = {path.name: path for path in sorted((home / "adapters").glob("[!.]*")) if path.is_dir()}
+    if name in folders:
+        return folders[name]
+    known = ", ".join(folders) or "none yet, `shawgpt train` makes one"
     raise NotFound(f"no adapter {name!r} (known: {known})")
 
 

@@ -47,7 +47,7 @@ KINDS = (
 )  # fmt: skip
 # A name with its number ("Llama 3", "October 2023"), a name, a word with figures in it ("M3"), a figure.
 _SPECIFIC = re.compile(r"[A-Z][\w’'-]*[A-Za-z](?:['’]s)?(?:[ -]\d[\w.]*\b)?|\b\w*[A-Za-z]-?\d[\w.-]*|\d+(?:[.,]\d+)*")
-_VERSION = re.compile(r"([A-Za-z]{2,})[ -]?(\d+(?:\.\d+)*)\b")
+_VERSION = re.compile(r"(?<![A-Za-z])([A-Za-z]{2,}+)[ -]?(\d+(?:\.\d+)*)\b")
 _GREETS = re.compile(r"\b(?:hi|hey|hello|dear|thanks|thank you|sir|mr)\.? $", re.IGNORECASE)
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _WORDLIKE = re.compile(r"[A-Za-z][\w’'.-]*|\d[\w.,]*")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ class Assistant:
         self.style = StyleMemory(self.database)
         self._retrievers: dict[str, Retriever] = {}
         self._models: dict[str, LocalModel] = {}  # by name; shared by all views
+        self._loading = Lock()  # shared by all views too
         self.asked = AS_THE_PERSONA_HAS_IT
         self.persona_slug = "shawgpt"
         self.kb = DEFAULT_KB
@@ -227,7 +229,8 @@ class Assistant:
         from bot.responders import make_responder
 
         past = self.style.all()
-        return make_responder(self.writing, self.persona, past, self.embedder, self.intents, self._models)
+        with self._loading:  # of several threads that ask at once, one loads the model
+            return make_responder(self.writing, self.persona, past, self.embedder, self.intents, self._models)
 
     def _request(self, comment: str, recent: tuple[str, ...]) -> "Request":
         from bot.drafts import SHOWN_WITH, Request

@@ -16,6 +16,7 @@ from bot.drafts import (
     NO_DOCUMENTS,
     NOT_FOUND,
     NOTHING_WRITTEN,
+    TOO_LONG,
     UNSURE,
     YOURS,
     Answer,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 GIVEN = 4  # passages in a prompt: some 1,000 tokens
 EXAMPLES = 4  # past replies in a prompt, where no adapter has learned from them
+MOST_NAMED = 5  # sentences without a source that are told one by one
+LONGEST_NAMED = 300  # characters of such a sentence
 REMEMBERED = 500  # past replies that these are chosen from, the latest
 
 
@@ -75,8 +78,12 @@ class ChatResponder:
         if request.intent.label in YOURS:
             yield left(request)
             return
+        turns = self._turns(request)
+        if not turns:
+            yield left(request, TOO_LONG)
+            return
         said, cut = "", False
-        for piece in self.chat.stream(_as_langchain(self._turns(request))):
+        for piece in self.chat.stream(_as_langchain(turns)):
             said += str(piece.text)
             cut = cut or _is_cut(piece)
             if piece.text:
@@ -85,12 +92,16 @@ class ChatResponder:
 
     def drafts(self, requests: Sequence[Request]) -> Iterator[tuple[int, Draft]]:
         """The drafts as they are done; those that the model isn't asked for come first."""
-        asked = [number for number, request in enumerate(requests) if request.intent.label not in YOURS]
+        prompts: dict[int, list[BaseMessage]] = {}
         for number, request in enumerate(requests):
             if request.intent.label in YOURS:
                 yield number, left(request)
-        prompts = [_as_langchain(self._turns(requests[number])) for number in asked]
-        for at, message in self.chat.batch_as_completed(prompts):
+            elif turns := self._turns(request):
+                prompts[number] = _as_langchain(turns)
+            else:
+                yield number, left(request, TOO_LONG)
+        asked = list(prompts)
+        for at, message in self.chat.batch_as_completed(list(prompts.values())):
             yield asked[at], self._draft(requests[asked[at]], str(message.text), _is_cut(message))
 
     def answer(self, question: str, found: SearchResult) -> Iterator[str | Answer]:
@@ -105,30 +116,40 @@ class ChatResponder:
         if found.confidence < SUBJECT_FROM:  # the model would answer from nowhere
             yield Answer(question, "abstained", (), found.passages, NO_ANSWER, self.written_by)
             return
-        said = ""
-        for piece in self.chat.stream(_as_langchain(self._fitting(question, found.passages[:GIVEN], []))):
+        said, cut = "", False
+        turns = self._fitting(question, found.passages[:GIVEN], [])
+        if not turns:
+            yield Answer(question, "abstained", (), found.passages, TOO_LONG, self.written_by)
+            return
+        for piece in self.chat.stream(_as_langchain(turns)):
             said += str(piece.text)
+            cut = cut or _is_cut(piece)
             if piece.text:
                 yield str(piece.text)
-        yield self._checked(question, _body(said, self.persona.signature), found)
+        yield self._checked(question, _body(said, self.persona.signature), found, CUT if cut else "")
 
-    def _checked(self, question: str, said: str, found: SearchResult) -> Answer:
+    def _checked(self, question: str, said: str, found: SearchResult, reason: str) -> Answer:
         grounded = ground(said, found.passages, question, self.embedder)
         founded, unfounded = grounded.founded, len(grounded.unfounded)
         if not founded or founded < unfounded:
             return Answer(question, "abstained", (), found.passages, MADE_UP, self.written_by)
         likely = founded / (founded + unfounded)
-        return Answer(question, "answered", grounded.sentences, found.passages, "", self.written_by, likely)
+        return Answer(question, "answered", grounded.sentences, found.passages, reason, self.written_by, likely)
 
     def _turns(self, request: Request) -> list[Message]:
         return self._fitting(request.comment, _useful(request), self._examples(request.comment))
 
     def _fitting(self, comment: str, passages: Sequence[Passage], examples: Sequence[tuple[str, str]]) -> list[Message]:
-        """The conversation with as many of the passages, best first, and of the examples, nearest last, as it takes."""
+        """The conversation with as many of the passages, best first, and of the examples, nearest last, as fit.
+
+        Empty where not even the comment alone fits.
+        """
         while True:
             turns = messages(self.persona, comment, passages, examples)
-            if self._fits(turns) or not (passages or examples):
+            if self._fits(turns):
                 return turns
+            if not (passages or examples):
+                return []
             if len(passages) > 1 or not examples:
                 passages = passages[:-1]
             else:
@@ -148,7 +169,9 @@ class ChatResponder:
         if not body:
             return left(request, NOTHING_WRITTEN, passages)
         grounded = ground(body, _useful(request), request.comment, self.embedder)
-        doubts = [f"{NOT_FOUND}{sentence}" for sentence in grounded.unfounded]
+        doubts = [NOT_FOUND + _short(sentence) for sentence in grounded.unfounded[:MOST_NAMED]]
+        if (more := len(grounded.unfounded) - MOST_NAMED) > 0:
+            doubts.append(f"{NOT_FOUND}{more} more of its sentences")
         doubts += [CUT] if cut else []
         doubts += [UNSURE] if intent.score < UNSURE_BELOW else []
         return Draft(
@@ -175,6 +198,11 @@ def _quoted(grounded: Grounded) -> tuple[Sentence, ...]:
 def _body(said: str, signature: str) -> str:
     """What a model wrote, without hidden characters and signature."""
     return without_signature(strip_hidden(said).strip(), signature).strip()
+
+
+def _short(sentence: str) -> str:
+    text = " ".join(sentence.split())
+    return text if len(text) <= LONGEST_NAMED else f"{text[: LONGEST_NAMED - 1]}…"
 
 
 def _is_cut(message: BaseMessage) -> bool:

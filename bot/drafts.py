@@ -33,6 +33,7 @@ NO_DOCUMENTS = "there are no documents yet: add some with `shawgpt ingest`, or o
 NO_REPLY_FITS = "no past reply fits"
 MADE_UP = "most of what the model wrote stands nowhere in the documents"
 NOTHING_WRITTEN = "the model wrote nothing"
+TOO_LONG = "too long for the model: yours to answer"
 CUT = "cut off at the longest that a reply may be"  # the reply is tentative
 UNSURE = "unsure what this comment wants"  # the reply is tentative
 MAY_NOT_ANSWER = "the documents may not answer this"  # the reply is tentative
@@ -105,7 +106,7 @@ class Answer:
     status: Literal["answered", "abstained", "failed"]
     sentences: tuple[Sentence, ...] = ()
     passages: tuple[Passage, ...] = ()
-    reason: str = ""  # empty where answered
+    reason: str = ""  # why there is none; of an answer, what to know about it: that it was cut off
     written_by: WrittenBy = WrittenBy("extractive")
     likelihood: float = 0.0  # 0–1, that it answers
     lacking: int = 0  # names, versions, dates and figures of the question that stand in none of the quoted passages

@@ -101,9 +101,13 @@ class DraftLog:
             if not done.rowcount:
                 raise NotFound("these drafts are no longer in the work folder")
 
-    def rows(self, batch: str, first: int = 0, limit: int = -1) -> list[LoggedDraft]:
-        """The rows of `batch` in order, from `first` on, at most `limit`; none for an unknown one."""
-        asked = "SELECT * FROM drafts WHERE batch = ? AND row >= ? ORDER BY row LIMIT ?"
+    def rows(self, batch: str, first: int = 0, limit: int = -1, drafted: bool = False) -> list[LoggedDraft]:
+        """The rows of `batch` in order, from `first` on, at most `limit`; none for an unknown one.
+
+        `drafted`: only those that are.
+        """
+        such = " AND json_extract(draft, '$.draft') IS NOT NULL" if drafted else ""
+        asked = f"SELECT * FROM drafts WHERE batch = ? AND row >= ?{such} ORDER BY row LIMIT ?"
         return [_logged(row) for row in self.database.read(asked, batch, first, limit)]
 
     def info(self, batch: str) -> BatchInfo | None:

@@ -48,6 +48,8 @@ def choose_pairs(
     left_out: Counter[str] = Counter()
     given = list(held_out)
     if file:
+        if not file.is_file():
+            raise BadInput(f"there is no file {file}: give a CSV file of new pairs (Comment,Response), or none")
         found, refused = read_examples(file, "replies", persona)
         given = as_pairs(found, persona.signature)
         left_out["no comment or no reply"] = len(refused)

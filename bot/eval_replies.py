@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from bot.adapters import PERSONAL, check_persona
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]  # what is being done, how many of them are done, how many there are
 
-FOLDER = "evaluation"  # below the adapter's
+FOLDER = "evaluation"  # below the adapter's, of all its held-out examples
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,9 @@ def evaluate_adapter(
     """Evaluate the adapter `name` of the work folder, and write replies.csv, eval.json and eval.png.
 
     On the pairs of `file`, else on the adapter's own held-out examples (the first `limit`); over its own base, or the
-    copy of it in the folder `model`. They are written to `out`, or to evaluation/ in the adapter's folder; its card
-    keeps a summary where the held-out examples were used whole. The replies are the likeliest, so that the same call
-    gives the same figures.
+    copy of it in the folder `model`. They are written to `out`, or into the adapter's folder: to evaluation/, of a file
+    to evaluation-<its name>/, of the first N to evaluation-first-N/. Its card keeps a summary where the held-out
+    examples were used whole. The replies are the likeliest, so that the same call gives the same figures.
     Raises ShawGPTError.
     """
     from data.embedding import load_embedder
@@ -118,13 +119,17 @@ def evaluate_adapter(
     check_persona(card, name, who)
     train, held_out = (as_pairs(side, who.signature) for side in read_examples_record(folder))
     chosen = choose_pairs(train, held_out, who, file, limit)
+    out = out or folder / "-".join([
+        FOLDER, *([file.stem] if file else []), *([f"first-{limit}"] if limit and not chosen.whole else []),
+    ])  # fmt: skip
+    _check_writable(out)
     progress(f"loading {model or card.base}", 0, 0)
     from bot.local_model import LocalModel  # torch and transformers: seconds
 
     local = LocalModel(model or card.base, None if model else card.base_revision)
     card = local.add_adapter(name, folder)
     evaluation = evaluate(local, name, chosen, train, who, load_embedder(), progress)
-    evaluation = replace(evaluation, folder=out or folder / FOLDER)
+    evaluation = replace(evaluation, folder=out)
     write_evaluation(evaluation)
     if chosen.whole:
         write_card(folder, card.model_copy(update={"evaluation": evaluation.summary()}))
@@ -174,7 +179,21 @@ def write_evaluation(evaluation: Evaluation) -> None:
         (folder / "eval.json").write_text(shown + "\n", encoding="utf-8")
         draw(evaluation, folder / "eval.png")
     except OSError as error:
-        raise BadInput(f"{folder} can't be written ({error.strerror}): give another folder with -o") from error
+        raise BadInput(_unwritable(folder, error)) from error
+
+
+def _check_writable(folder: Path) -> None:
+    """Make `folder`, and raise BadInput where nothing can be written in it, before all the work."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise BadInput(_unwritable(folder, error)) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    return f"{folder} can't be written ({error.strerror}): give another folder with -o"
 
 
 def _ask_model(

@@ -1,34 +1,34 @@
 """Which sentences of a reply that a model wrote stand in the passages, and which claim something that stands nowhere.
 
-Thanks and pleasantries claim nothing and need no source. Whatever else is said must be said by one piece of a passage,
-with the same names, figures and the same "not"; a sentence for which there is none is told, so that a person looks.
+Thanks, wishes and questions back claim nothing and need no source. Whatever else is said must be said by one piece of a
+passage, or by two neighbours; what isn't recognised as the same statement is told, so that a person looks.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
-from bot.answer_kinds import EMPTY, contradicts, specifics, stems_of
 from bot.drafts import Sentence, Support
-from bot.portable import everyday, nameless, portable
-from bot.units import Unit, units
+from bot.pleasantries import claims_nothing
+from bot.same_statement import LONGEST, states
+from bot.statement import Statement, read
+from bot.units import units
 from data.models import Passage
-from data.persona import EMOTICON
 from data.sentences import sentences
 from rag.retriever import Encoder
 
-# A piece supports a sentence that repeats COVERED of its words, or CLOSE_COVERED of them at a cosine of CLOSE. Chosen
-# by hand: a paraphrase that goes unrecognised costs a look; a claim that passes for founded costs more.
-COVERED = 0.7
-CLOSE, CLOSE_COVERED = 0.75, 0.4
-FEW = 3  # everyday words that are too few to claim anything
+MOST = 200  # sentences that are looked at
+FARTHEST = 20_000  # characters that are looked at; what follows is told as one sentence
+OFTEN = 2  # times that the same pleasantry may be said
 
-_FRIENDLY = ("thanks", "question", "suggestion", "joke", "remark")  # the intents that bot.portable knows sentences for
-_NOT = re.compile(r"\b(?:not|no|never|none|nor|neither|cannot|without|hardly|unable)\b|n['’]t\b", re.IGNORECASE)
-_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
-_LINK = re.compile(r"https?://\S+|www\.\S+|\b[\w.+-]+@[\w-]+\.\w+|(?<!\w)@\w+|\b[\w-]+\.(?:com|org|net|io|ai|dev|co)\b")
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_NAME = re.compile(r"\b[A-Z][\w’'-]*")
+_LINK = re.compile(
+    r"https?://\S+|www\.\S+|\S+@\S+|(?<!\w)@\w+|\b[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b(?:/\S*)?", re.IGNORECASE
+)
+_OPENING = re.compile(r"([^,:–!]{2,60})[,:–] ")  # "Good question, …"
+_NOT_ADVISED = re.compile(
+    r"\b(?:mistakes?|myths?|avoid|don['’]ts?|not|never|wrong|errors?|faults?|worst|dangers?)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -44,57 +44,76 @@ class Grounded:
         return sum(bool(sentence.support) for sentence in self.sentences)
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """What can support a sentence."""
+
+    support: Support
+    said: Statement
+    above: tuple[str, ...]  # its title and headings
+    both: Statement | None  # with the piece that follows
+
+
 def ground(reply: str, passages: Sequence[Passage], comment: str, embedder: Encoder) -> Grounded:
-    """`reply` (without a signature) against `passages` and the comment, which may be repeated without a source."""
-    texts = [reply[start:end] for start, end in sentences(reply)]
-    claims = [text for text in texts if not _claims_nothing(text, comment)]
-    found = dict(zip(claims, _supports(claims, passages, embedder), strict=True))
-    told = tuple(Sentence(text, (support,) if (support := found.get(text)) else ()) for text in texts)
-    return Grounded(told, tuple(text for text in claims if found[text] is None))
+    """`reply` (without a signature) against `passages`; names in `comment` may be spoken to.
+
+    Where several pieces state a sentence, `embedder` finds the nearest.
+    """
+    texts = _texts(reply)
+    pieces = [piece for passage in passages for piece in _pieces(passage)]
+    said: dict[str, int] = {}
+    supports: dict[str, Support | None] = {}
+    unfounded: list[str] = []
+    for nth, text in enumerate(texts):
+        before = f"{comment[:LONGEST]} . {texts[nth - 1][:LONGEST] if nth else ''}"
+        said[text.lower()] = said.get(text.lower(), 0) + 1
+        if said[text.lower()] <= OFTEN and claims_nothing(text, comment):
+            continue
+        if text not in supports:
+            supports[text] = _support(text, pieces, before, comment, embedder)
+        if supports[text] is None:
+            unfounded.append(text)
+    told = tuple(Sentence(text, (support,) if (support := supports.get(text)) else ()) for text in texts)
+    return Grounded(told, tuple(unfounded))
 
 
-def _claims_nothing(sentence: str, comment: str) -> bool:
-    """Whether it is a pleasantry, or asks back, and names nobody and nothing that the comment doesn't."""
-    bare = nameless(sentence)
-    spoken_to = set(_NAME.findall(sentence)) - set(_NAME.findall(bare))
-    named = {*specifics(sentence), *(name.lower() for name in spoken_to), *_LINK.findall(sentence)}
-    if any(each.lower() not in comment.lower() for each in named) or _FIGURE.search(sentence):
-        return False
-    words = _WORD.findall(EMOTICON.sub(" ", bare))
-    if (len(words) <= FEW and everyday(words)) or sentence.rstrip().endswith("?"):
-        return True
-    return any(portable(bare, label) for label in _FRIENDLY)
+def _texts(reply: str) -> list[str]:
+    """The sentences, and as a last one what lies beyond those that are looked at."""
+    spans = sentences(reply[:FARTHEST])[:MOST]
+    rest = reply[spans[-1][1] if spans else 0 :].strip()
+    return [reply[start:end] for start, end in spans] + ([rest] if rest else [])
 
 
-def _supports(claims: Sequence[str], passages: Sequence[Passage], embedder: Encoder) -> list[Support | None]:
-    """For each claim the piece that says the same, or None."""
-    pieces = [(passage, unit) for passage in passages for unit in units(passage.text) if unit.kind != "heading"]
-    if not claims or not pieces:
-        return [None] * len(claims)
-    texts = [passage.text[unit.start : unit.end] for passage, unit in pieces]
-    vectors = embedder.encode([*claims, *texts])
-    cosines = vectors[: len(claims)] @ vectors[len(claims) :].T
-    supports: list[Support | None] = []
-    for claim, row in zip(claims, cosines.tolist(), strict=True):
-        fits = [(_fit(claim, texts[i], row[i], *pieces[i]), i) for i in range(len(pieces))]
-        best, at = max(fits)
-        passage, unit = pieces[at]
-        supports.append(Support(passage.source, passage.page_at(unit.start), texts[at]) if best > 0 else None)
-    return supports
+def _pieces(passage: Passage) -> list[_Piece]:
+    kept = [unit for unit in units(passage.text) if unit.kind != "heading"]
+    found = []
+    for unit, after in zip_longest(kept, kept[1:]):
+        text = passage.text[unit.start : unit.end]
+        above = (passage.title, passage.heading, unit.heading)
+        if text.rstrip("\"'”’)").endswith("?") or any(_NOT_ADVISED.search(each) for each in above[1:]):
+            continue  # what is asked is not said, nor what stands under "Common mistakes"
+        following = passage.text[after.start : after.end] if after else "?"
+        both = None if following.endswith("?") else read(f"{text} . {following}")
+        support = Support(passage.source, passage.page_at(unit.start), text)
+        found.append(_Piece(support, read(text), above, both))
+    return found
 
 
-def _fit(claim: str, text: str, cosine: float, passage: Passage, unit: Unit) -> float:
-    """How well a piece supports a claim; 0 where it doesn't."""
-    stems = stems_of(claim) - EMPTY
-    if len(stems) < 2 or contradicts(claim, text) or bool(_NOT.search(claim)) != bool(_NOT.search(text)):
-        return 0.0
-    above = f"{passage.title} {passage.heading} {unit.heading} {unit.header}"
-    said, around = text.lower(), f"{text} {above}".lower()
-    if any(figure not in _FIGURE.findall(said) for figure in _FIGURE.findall(claim)):
-        return 0.0
-    if any(name not in around for name in [*specifics(claim), *(link.lower() for link in _LINK.findall(claim))]):
-        return 0.0
-    coverage = len(stems & (stems_of(text) | stems_of(unit.heading))) / len(stems)
-    if coverage >= COVERED or (cosine >= CLOSE and coverage >= CLOSE_COVERED):
-        return coverage + cosine
-    return 0.0
+def _support(text: str, pieces: Sequence[_Piece], before: str, comment: str, embedder: Encoder) -> Support | None:
+    """The piece that states `text`, the nearest in meaning where there are several; or None."""
+    if len(text) > LONGEST or text.endswith("?"):
+        return None
+    opens = _OPENING.match(text)
+    body = text[opens.end() :] if opens and claims_nothing(opens[1] + ".", comment) else text
+    claim, named = read(body), frozenset(read(before).stems)
+    links = [link.lower() for link in _LINK.findall(text)]
+    fits = [
+        piece.support
+        for piece in pieces
+        if (states(piece.said, claim, piece.above, named) or (piece.both and states(piece.both, claim, (), ())))
+        and all(link in piece.support.quote.lower() for link in links)
+    ]
+    if len(fits) < 2:
+        return fits[0] if fits else None
+    vectors = embedder.encode([text, *(support.quote for support in fits)])
+    return fits[int((vectors[1:] @ vectors[0]).argmax())]

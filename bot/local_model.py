@@ -259,4 +259,4 @@ class LocalModel:
 def _end_ids(model: Any) -> list[int]:
     """The ids that end a turn, by the model's own files."""
     found = model.generation_config.eos_token_id
-    return list(found) if isinstance(found, list) else [] if found is None else [found]
+    return [id for id in (found if isinstance(found, list) else [found]) if isinstance(id, int)]

@@ -16,7 +16,7 @@ _TURNED = [
             "everybody loves",
         ),
         (
-            r"\b(?:i (?:really |kind of |kinda )?hate (?:how|that)|(?:it['’]s|it is|its) (?:unfair|illegal|criminal|ridiculous|insane|scary|disgusting|not fair) (?:how|that)|how dare you (?:make|be)) (?=(?:(?:this|it|that|you|he|she)(?:['’]s| is| are|['’]re)? )?(?:so |this |too |really )*(?:good|great|addict\w+|well|easy|simple|talented|clear|fun|funny|perfect|relatable|amazing|catchy|satisfying)\b(?! (?:you|he|she) think)(?: [\w'’]+){0,4}\W*(?:[.!?,]|$))",
+            r"\b(?:i (?:really |kind of |kinda )?hate (?:how|that)|(?:it['’]s|it is|its) (?:unfair|illegal|criminal|ridiculous|insane|scary|disgusting|not fair) (?:how|that)|how dare you (?:make|be)) (?=(?:(?:this|it|that|you|he|she)(?:['’]s| is| are|['’]re)? )?(?:so |this |too |really )*(?:good|great|addict\w+|well|easy|simple|talented|clear|fun|funny|perfect|relatable|amazing|catchy|satisfying)\b(?! (?:you|he|she) think)(?: [\w'’]{1,30}){0,4}\W{0,30}(?:[.!?,]|$))",
             "I love how ",
         ),
         (
@@ -37,7 +37,7 @@ _TURNED = [
         ),
         (r"\b(?:sorry if (?:this|it)(?: is|['’]s) )?an? (?:dumb|stupid|silly) question\b", "one question"),
         (
-            r"(?<!not )(?<!no )(?<!n['’]t )(?<!be )(?<!be way )(?<!be much )\b(?:(?:still|way|so much|much|far|even) )*(?:better|clearer|more (?:useful|helpful))(?: (?:explained|taught|explanation))? than (?=(?:(?:what |in |at |from )?(?:my|any|most|every)|(?:a|the|an) [$€£]?\d+)\b[^.!?]{0,24}\b(?:prof\w*|teachers?|lectur\w+|univers\w+|school|college|(?:text)?books?|courses?|bootcamps?|degree|tutors?|docs|documentation|instructor)\b)",
+            r"(?<!not )(?<!no )(?<!n['’]t )(?<!be )(?<!be way )(?<!be much )\b(?:(?:still|way|so much|much|far|even) ){0,9}(?:better|clearer|more (?:useful|helpful))(?: (?:explained|taught|explanation))? than (?=(?:(?:what |in |at |from )?(?:my|any|most|every)|(?:a|the|an) [$€£]?\d+)\b[^.!?]{0,24}\b(?:prof\w*|teachers?|lectur\w+|univers\w+|school|college|(?:text)?books?|courses?|bootcamps?|degree|tutors?|docs|documentation|instructor)\b)",
             "great explanation, the best, better than ",
         ),
     )

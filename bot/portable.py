@@ -66,12 +66,16 @@ write writing wrote yay yeah yes yet you you'd you're you've your yours you’re
 """
 _EVERYDAY = frozenset(_EVERYDAY_WORDS.split())
 _VOCATIVE = re.compile(
-    r"^(?P<greeting>(?i:hi|hey|hello|dear)\b[ ,]*(?:(?!thank)[\w'’.-]+\s?){0,2}[,!.:]+\s*)|"
-    r"^(?P<thanks>(?:thanks|thank you|cheers)(?: so much| a lot| again| a bunch)?),? (?!so\b|a\b|for\b|again\b|glad\b)(?P<name>[A-Z][\w'’-]+)(?P<mark>[,!.]|(?=\s*\W*$))",
+    r"^(?P<greeting>(?i:hi|hey|hello|dear)\b[ ,]*(?:(?!thank)[\w'’.-]{1,30}\s?){0,2}[,!.:]++\s*+)|"
+    r"^(?P<thanks>(?:thanks|thank you|cheers)(?: so much| a lot| again| a bunch)?),? (?!so\b|a\b|for\b|again\b|glad\b)(?P<name>[A-Z][\w'’-]++)(?P<mark>[,!.]|(?=\W*+$))",
 )
 _NAME_AT_END = re.compile(r",? (?!I\b)[A-Z][\w'’-]+(?=[!.]+\s*$)")
 _ADDRESS = re.compile(r"\b(?:man|bro|dude|sir|mate|buddy|friend|guys|sis|madam|ma'am|brother|sister)\b", _FLAGS)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_SPACES = re.compile(r"\s+")
+_FACES = re.compile(rf"(?:(?:{EMOJI.pattern}|\ufe0f|\u200d|{EMOTICON.pattern})\s*+)++")
+_LETTERED = re.compile(r"\w")
+LONGEST = 300  # characters of a sentence that is carried over: of sixteen everyday words, few have half as many
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ ASPECTS = (
     _aspect(
         "to hear|to hear that|to know",
         _NO_LIKENESS
-        + r"(?:(?:i|we|he|she|they|my \w+|our \w+)(?:['’](?:ve|m|d)| have| am| just| finally| now| actually| even| \w+ly)* (?:\w+ed|got|made|built|found|won|understand|use|do|feel|can|make|bought|went|been \w+ing)\b|help|useful|learn|informati|insight|work(?:s|ed)\b|enjoy|loved?|liked|clear|eas[iy]|underst|awesome|amazing|as (?:usual|always))",
+        + r"(?:(?:i|we|he|she|they|my \w+|our \w+)(?:(?:['’](?:ve|m|d)| have| am| just| now| even| \w+ly)\b)*+ (?:\w+ed|got|made|built|found|won|understand|use|do|feel|can|make|bought|went|been \w+ing)\b|help|useful|learn|informati|insight|work(?:s|ed)\b|enjoy|loved?|liked|clear|eas[iy]|underst|awesome|amazing|as (?:usual|always))",
         True,
         0.0,
     ),
@@ -162,7 +166,7 @@ ASPECTS = (
     _aspect("tutorial|course", r"tutorial|course|lesson", True, 0.3),
     _aspect("channel", r"channel|subscrib", True, 0.3),
     _aspect("day|week|weekend|today", r"day|week|morning|today", True, 0.2),
-    _aspect("questions", r".*\?.*\?|.*questions", True, 0.2),
+    _aspect("questions", r"^[\s\S]*?(?:\?.*\?|questions)", True, 0.2),
     # Said of anything, so said of nothing: only where nothing better fits.
     _aspect("comments?|sharing|feedback", r"", False, -0.8),
 )
@@ -197,9 +201,11 @@ def pieces(reply: str) -> list[str]:
     """Sentences; an emoji or emoticon ends one too, and stays with it."""
     found: list[str] = []
     for start, end in sentences(reply):
-        text = reply[start:end]
+        text = _SPACES.sub(" ", reply[start:end])
         cut = 0
-        for match in re.finditer(rf"(?:(?:{EMOJI.pattern}|\ufe0f|\u200d|{EMOTICON.pattern})\s*)+(?=\w)", text):
+        for match in _FACES.finditer(text):
+            if not _LETTERED.match(text, match.end()):
+                continue
             found.append(text[cut : match.end()].strip())
             cut = match.end()
         rest = text[cut:].strip()
@@ -224,6 +230,8 @@ def nameless(sentence: str) -> str:
 
 
 def _carries(sentence: str, label: str) -> bool:
+    if len(sentence) > LONGEST:
+        return False
     words = _WORD.findall(EMOTICON.sub(" ", sentence))
     if not words:
         return label == "joke" and bool(EMOJI.search(sentence)) and len(sentence) <= 12

@@ -1,10 +1,11 @@
 """Where a local model computes, and in what numbers."""
 
-import math
 from pathlib import Path
 from typing import Literal
 
+from data.errors import BadInput
 from finetune.base import how_quantised
+from finetune.base_files import count_numbers
 
 Precision = Literal["nf4", "bfloat16", "float32"]
 
@@ -44,11 +45,8 @@ def _weights(path: Path) -> int:
     if path.suffix == ".gguf":
         from gguf import GGUFReader
 
-        return sum(int(tensor.n_elements) for tensor in GGUFReader(path).tensors)
-    from safetensors import safe_open
-
-    total = 0
-    for file in path.glob("*.safetensors"):
-        with safe_open(file, "pt") as weights:
-            total += sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
-    return total
+        try:
+            return sum(int(tensor.n_elements) for tensor in GGUFReader(path).tensors)
+        except Exception as error:  # numpy's, for what a damaged file leads to
+            raise BadInput(f"{path} is no whole GGUF file: download it again.") from error
+    return count_numbers(path)

@@ -1,4 +1,4 @@
-"""Progress of the long commands: a bar on stderr, where that is a terminal."""
+"""Progress of the long commands: a bar on stderr, where that is a terminal; of the longest, plain lines elsewhere."""
 
 import sys
 from collections.abc import Iterator
@@ -54,6 +54,11 @@ class _Bar:
         """What is being done before the first of them."""
         self._show(what, 0)
 
+    def _line(self, text: str) -> None:
+        """Say something where there is no bar: in a log."""
+        if self._progress.disable:
+            print(show_hidden(text), file=sys.stderr, flush=True)
+
     def _show(self, text: str, done: int, total: int | None = None, longest: int = 40) -> None:
         text = text if len(text) <= longest else f"…{text[1 - longest :]}"
         self._progress.update(self._task, description=escape(show_hidden(text)), completed=done, total=total)
@@ -98,9 +103,13 @@ class StageProgress(_Bar):
 
     def __init__(self) -> None:
         super().__init__("")
+        self._doing = ""
 
     def __call__(self, doing: str, done: int, total: int) -> None:
         self._show(doing, done, total)
+        if doing != self._doing:
+            self._doing = doing
+            self._line(doing)
 
 
 class TrainProgress(_Bar):
@@ -109,6 +118,8 @@ class TrainProgress(_Bar):
     def __init__(self) -> None:
         super().__init__("steps")
         self._said: dict[str, str] = {}
+        self._measures = False  # whether there are any held-out examples
+        self._epoch: int | None = None  # of the step before
 
     def __call__(self, point: "Point", steps: int) -> None:
         if point.loss is not None:
@@ -120,4 +131,10 @@ class TrainProgress(_Bar):
         if point.memory:
             self._said["memory"] = f"{point.memory / 1e9:.1f} GB"
         order = ("loss", "held out", "speed", "memory")
-        self._show(", ".join(self._said[part] for part in order if part in self._said), point.step, steps, 80)
+        said = ", ".join(self._said[part] for part in order if part in self._said)
+        self._show(said, point.step, steps, 80)
+        self._measures |= point.held_out is not None
+        epoch = int(point.epoch)
+        if point.held_out is not None or (not self._measures and self._epoch is not None and epoch > self._epoch):
+            self._line(f"step {point.step} of {steps}: {said}")
+        self._epoch = epoch

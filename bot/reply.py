@@ -4,7 +4,7 @@ import csv
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -110,23 +110,34 @@ def reply_to_csv(
 
 def in_order(drafts: Drafts, comments: Sequence[str], replies: list[str], together: int) -> Iterator[Draft]:
     """The draft of each comment in turn, as soon as it and those before it are written; `replies` grows with them."""
+    waiting: dict[int, Draft] = {}
+    after = 0  # the next to hand on
+    for number, draft in as_done(drafts, comments, replies, together):
+        waiting[number] = draft
+        while after in waiting:
+            yield waiting.pop(after)
+            after += 1
+
+
+def as_done(drafts: Drafts, comments: Sequence[str], replies: list[str], together: int) -> Generator[tuple[int, Draft]]:
+    """(index, draft) of each comment as soon as it is written; `replies` grows with them.
+
+    `together` comments are at work at a time, and all of those are done before the next are begun.
+    """
     for start in range(0, len(comments), together):
         batch, recent = comments[start : start + together], tuple(r for r in replies[-RECENT:] if r)
-        waiting: dict[int, Draft] = {}
-        after = 0  # the next to hand on
+        done: dict[int, Draft] = {}
         try:
             for number, draft in drafts(batch, recent) if together > 1 else ():
-                waiting[number] = draft
-                while after in waiting:
-                    replies.append(waiting[after].reply)
-                    yield waiting[after]
-                    after += 1
+                done[number] = draft
+                yield start + number, draft
         except Exception:  # whose trouble it is shows when each is tried alone
             pass
-        for number in range(after, len(batch)):
-            draft = waiting.get(number) or _alone(drafts, batch[number], tuple(r for r in replies[-RECENT:] if r))
-            replies.append(draft.reply)
-            yield draft
+        for number in range(len(batch)):
+            if number not in done:
+                done[number] = _alone(drafts, batch[number], tuple(r for r in replies[-RECENT:] if r))
+                yield start + number, done[number]
+            replies.append(done[number].reply)
 
 
 def _alone(drafts: Drafts, comment: str, recent: tuple[str, ...]) -> Draft:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from bot.adapters import PERSONAL, check_persona, find_adapter
 from bot.drafts import WrittenBy
-from data.errors import BadInput, NotFound
+from data.errors import AdapterRefused, BadInput, NotFound
 from data.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def settle(asked: Asked, persona: "Persona", home: Path) -> Writing:
     Raises NotFound, listing the known, for a responder or adapter that doesn't exist, AdapterRefused for an adapter
     that was changed or trained for another persona, BadInput for what doesn't fit together.
     """
-    from finetune.card import read_card
+    from finetune.card import check_files, read_card
 
     local = asked.adapter or asked.model or asked.sampling  # which only a model has
     name = asked.responder or ("local" if local else persona.responder)
@@ -78,8 +78,12 @@ def settle(asked: Asked, persona: "Persona", home: Path) -> Writing:
         return Writing(WrittenBy(name), model or base, None if model else revision, None, sampling, asked.compiled)
     folder = find_adapter(adapter, home)
     card = read_card(folder)
+    if card.recipe["format"] not in PERSONAL:
+        raise AdapterRefused(f"{adapter} has learned {card.recipe['format']}, and no replies to comments")
     check_persona(card, adapter, persona)
-    if card.recipe["lora"] is None:  # a whole model of its own
+    if card.recipe["lora"]:
+        check_files(folder)  # before the base is loaded, which takes a while
+    else:  # a whole model of its own
         return Writing(WrittenBy(name, adapter), str(folder), None, None, sampling, asked.compiled)
     base = model or card.base
     revision = card.base_revision if base == card.base else None

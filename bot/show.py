@@ -109,6 +109,8 @@ def show_answer(answer: "Answer") -> None:
     for (source, page), number in numbers.items():
         where = _where(titles.get(source, ""), source, page, page)
         out.print(f"[cyan]\\[{number}][/] [dim]{_text(where)}  {_text(_short(source))}[/]", highlight=False)
+    if answer.reason:
+        out.print(f"[yellow]{_text(answer.reason)}[/]", highlight=False)
     out.print(f"[dim]responder: {_text(str(answer.written_by))}[/]", highlight=False)
 
 

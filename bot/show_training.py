@@ -1,12 +1,13 @@
 """What `shawgpt train`, `adapters` and `export` print for people."""
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.padding import Padding
 from rich.text import Text
 
-from bot.show import out, table_of
+from bot.show import out, some, table_of
 from data.hidden import show_hidden
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 LEARNED, UNLEARNED = "bold green", "dim"
 WIDEST = 40  # characters of the longest bar
 NEAR = 24  # tokens of the prompt that are shown before a reply, of all examples but the first
-NAMED = 10  # refused examples that are named; the rest is a number
+NAMED = 10  # reasons of refused examples that are told; the rest is a number
+FIRST = 3  # examples that are named of those refused for the same reason
 
 
-def show_dry_run(run: "DryRun", note: str) -> None:
+def show_dry_run(run: "DryRun", note: str, processes: int = 1) -> None:
     """What a training would be. `note`: what to know about the tokenizer, or empty."""
     recipe = run.recipe
     out.print(f"[bold]{recipe.name}[/] on {recipe.base}: a dry run, nothing is trained\n", highlight=False)
@@ -40,18 +42,21 @@ def show_dry_run(run: "DryRun", note: str) -> None:
         _line(f"  {bar.low:>{width}}–{bar.high:<{width}} {drawn} {bar.count or ''}")
     _line(f"  shortest {run.shortest}, median {run.middle}, longest {run.longest}; the window is {recipe.max_tokens}")
     _line("")
-    _facts(run)
-    tell_refused(run.refused)
+    _facts(run, processes)
     if run.stops:
         _line(f"\nTraining would stop before its first step: {run.stops}", "bold red")
 
 
 def tell_refused(refused: Sequence[tuple[str, str]]) -> None:
-    """What can't be learned from, a line each."""
-    for origin, reason in refused[:NAMED]:
-        _line(f"  refused, {origin}: {reason}", "yellow")
-    if len(refused) > NAMED:
-        _line(f"  and {len(refused) - NAMED} more refused (--json names all)", "yellow")
+    """What isn't learned from, in the order of the file, a line each reason."""
+    reasons: dict[str, list[str]] = {}
+    for origin, reason in sorted(refused, key=lambda each: _place(each[0])):
+        reasons.setdefault(reason, []).append(origin)
+    for reason, origins in list(reasons.items())[:NAMED]:
+        more = f" and {len(origins) - FIRST} more" if len(origins) > FIRST else ""
+        _line(f"  refused, {', '.join(origins[:FIRST])}{more}: {reason}", "yellow")
+    if left := sum(map(len, list(reasons.values())[NAMED:])):
+        _line(f"  and {left} more refused (--json names all)", "yellow")
 
 
 def show_trained(trained: "Trained") -> None:
@@ -60,8 +65,10 @@ def show_trained(trained: "Trained") -> None:
     if card.held_out_before is not None and card.held_out_after is not None:
         went = f"held-out loss {card.held_out_before:.3f} → {card.held_out_after:.3f}, "
     else:
-        went = "nothing held out to measure on, "
+        went = ""
     _line(f"{trained.folder}: {went}step {card.best_step} of {card.steps} kept")
+    if not card.rows_held_out:
+        _line(_unmeasured(card.recipe["held_out"]), "yellow")
     _line("  loss.png and history.jsonl show how it went; tensorboard/ too", UNLEARNED)
 
 
@@ -75,26 +82,43 @@ def show_adapters(listed: "Sequence[Listed]") -> None:
         cells = [each.name, "", "", "", each.trouble or "ready"]
         if card := each.card:
             losses = [f"{loss:.3f}" for loss in (card.held_out_before, card.held_out_after) if loss is not None]
-            cells[1:4] = [card.base, f"{card.rows} examples, {card.best_step} steps", " → ".join(losses)]
+            cells[1:4] = [
+                card.base,
+                f"{some(card.rows, 'example')}, step {card.best_step} of {card.steps}",
+                " → ".join(losses),
+            ]
         table.add_row(*(Text(show_hidden(cell)) for cell in cells))
     out.print(table)
 
 
-def _facts(run: "DryRun") -> None:
+def _place(origin: str) -> list[int | str]:
+    """What an origin is sorted by: row 4 before row 12."""
+    return [int(part) if at % 2 else part for at, part in enumerate(re.split(r"(\d+)", origin))]
+
+
+def _unmeasured(share: float) -> str:
+    """What to know where nothing is held out, and what to do, by the recipe's share."""
+    why = "give more examples that open differently" if share else "give `held_out` a share in the recipe"
+    return f"  nothing is held out: the last step is kept, and no figure tells learning from learning by heart; {why}"
+
+
+def _facts(run: "DryRun", processes: int) -> None:
     recipe = run.recipe
-    repeated = f"; {run.repeated} are repeats of another" if run.repeated else ""
-    _fact("examples", f"{run.trained_on} to train on, {run.held_out} held out{repeated}")
+    _fact("examples", f"{run.trained_on} to train on, {run.held_out} held out")
+    if not run.held_out:
+        _line(_unmeasured(recipe.held_out), "yellow")
     _fact(
         "learned", f"{run.learned:,} of {run.tokens:,} tokens ({run.learned / run.tokens:.1%}): replies and their ends"
     )
     cut = f"{len(run.cut)}: earliest turns left out to fit ({', '.join(run.cut[:5])})" if run.cut else "none"
     _fact("shortened", cut)
     _fact("refused", str(len(run.refused)) if run.refused else "none")
+    tell_refused(run.refused)
     at_once = recipe.batch_size * recipe.accumulation
     _fact("steps", f"{run.steps}: {recipe.epochs:g} × {run.steps_an_epoch}, of {at_once} examples each")
     _fact("rate", f"{recipe.learning_rate:g}, {recipe.schedule}, {recipe.warmup:.0%} warm-up")
     if run.estimate:
-        _costs(run, run.estimate)
+        _costs(run, run.estimate, processes)
     else:
         _fact("memory", f"not estimated: {run.no_estimate}")
 
@@ -104,17 +128,20 @@ def show_exported(exported: "Exported") -> None:
     size = sum(size for _, size in exported.files)
     _line(f"{exported.folder}: {_size(size)} in {len(exported.files)} files")
     if found := exported.agreement:
-        told = f"{found.unmerged:.1%} of {found.positions} tokens of {found.texts} as base and adapter say them"
-        nf4 = f"; {found.trained:.1%} as over the base in NF4, as trained" if found.trained is not None else ""
-        _fact("agreement", f"{told}{nf4}; the base alone: {found.base:.1%}")
+        _fact("agreement", f"it says the same token as base and adapter at {found.unmerged:.1%} of {found.positions}")
+        if found.trained is not None:
+            _fact("", f"the same as the adapter over NF4, as it was trained, at {found.trained:.1%}")
+        _fact("", f"without the adapter the base says the same at {found.base:.1%} ({found.texts})")
     for program, command in exported.commands:
         _fact(program, command)
 
 
-def _costs(run: "DryRun", found: "Estimate") -> None:
+def _costs(run: "DryRun", found: "Estimate", processes: int) -> None:
     what = f"a LoRA of rank {run.recipe.lora.rank} beside" if run.recipe.lora else "all of"
     _fact("trained", f"{found.trained:,} weights, {what} {found.parameters:,} ({found.trained / found.parameters:.2%})")
-    _fact("memory", f"about {_size(found.peak)} at the peak, with {run.recipe.batch_size} of the longest in a batch")
+    at_once = f"with {run.recipe.batch_size} of the longest in a batch"
+    each = f"; at the most so much in each of the {processes} processes" if processes > 1 else ""
+    _fact("memory", f"about {_size(found.peak)} at the peak, {at_once}{each}")
     kinds = {"base: matrices": "base: matrices, in NF4"} if run.recipe.quantisation == "nf4" else {}
     for use, size in found.memory.items():
         drawn = "█" * round(WIDEST / 2 * size / max(found.memory.values())) or "▏"

@@ -106,7 +106,11 @@ class Style:
 
 
 def _fitting(choices: Sequence[Choice], comment: str, label: str) -> list[tuple[Choice, float]]:
-    return [(choice, fit) for choice in choices if (fit := _fit(choice, comment, label)) is not None]
+    if not choices:
+        return []
+    said = _WISHES.sub(" ‹wish› ", _ELSEWHERE.sub(" ", comment))
+    speaks = [bool(aspect.comment.search(said)) for aspect in ASPECTS]  # once: the comment may be long
+    return [(choice, fit) for choice in choices if (fit := _fit(choice, said, speaks, label)) is not None]
 
 
 def _recombined(choices: Sequence[Choice]) -> list[Choice]:
@@ -149,12 +153,11 @@ def _vary(fitting: list[tuple[Choice, float]], recent: Sequence[str]) -> list[tu
     return [(choice, fit - STALE * (choice.text in used)) for choice, fit in fitting if choice.text not in barred]
 
 
-def _fit(choice: Choice, comment: str, label: str) -> float | None:
-    """How well a choice fits the comment; None where it speaks of what the comment doesn't have."""
+def _fit(choice: Choice, comment: str, speaks: Sequence[bool], label: str) -> float | None:
+    """How well a choice fits the comment, which `speaks` of these aspects; None where it lacks what the choice has."""
     score = 0.0
-    comment = _WISHES.sub(" ‹wish› ", _ELSEWHERE.sub(" ", comment))
-    for aspect in ASPECTS:
-        in_reply, in_comment = bool(aspect.reply.search(choice.text)), bool(aspect.comment.search(comment))
+    for aspect, in_comment in zip(ASPECTS, speaks, strict=True):
+        in_reply = bool(aspect.reply.search(choice.text))
         if in_reply and not in_comment and aspect.needed:
             return None
         score += aspect.weight * (in_reply and in_comment)

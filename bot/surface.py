@@ -10,7 +10,10 @@ from data.persona import EMOJI, EMOTICON
 from data.sentences import sentences
 
 _FLAGS = re.IGNORECASE
+NORMALISED = 4_000  # characters at a time: Unicode sorts a run of accents in the square of its length
 
+# A comment may be of any length, and whoever writes it may mean harm: no pattern may look at the same run of characters
+# again from each of its places. So a run is possessive (`++`), begins where it isn't preceded by itself, or has an end.
 # Commands to the assistant. Each needs an order or a control string: "what is a system prompt?" is a fair question.
 _INJECTION = [
     re.compile(pattern, _FLAGS)
@@ -34,25 +37,26 @@ _INJECTION = [
         r"\b(?:answer|respond|reply|speak|talk|write) (?:only )?in (?:json|base64|binary|rhyme|emoji|all caps|capital letters|the (?:style|voice) of)\b|\b(?:give|send|tell|show|share)\b.{0,24}\b(?:password|passphrase|api[ _-]?key|access token|credentials)\b",
         r"\b(?:unrestricted|unfiltered|uncensored|jailbroken) (?:AI|mode|assistant|model|bot|version of you)|\b(?:another|an|different) A[Il] (?:model |named |known )|\bno (?:restrictions|filters|limits|guidelines) (?:and|or|on you)\b",
         # What the reply has to hold. "How can I add sources when answering?" is no order: the verb has to come first.
-        r"(?:^|[.!?:;,\n] ?|\b(?:please|also|then|must|always) )(?:please |also |always |just |kindly )*(?:add|append|attach|include|insert|mention|name|plug|promote|recommend|advertise|link to|say|state|tell|claim|confirm|write|put)\b(?:[^.!?\n]|\.(?=\w)){0,80}\b(?:when(?:ever)?|while|as) (?:you(?:['’]re| are)? |u )?(?:repl(?:y|ying)|answer(?:ing)?|respond(?:ing)?)\b",
+        r"(?:^|[.!?:;,\n] ?|\b(?:please|also|then|must|always) )(?:please |also |always |just |kindly ){0,20}(?:add|append|attach|include|insert|mention|name|plug|promote|recommend|advertise|link to|say|state|tell|claim|confirm|write|put)\b(?:[^.!?\n]|\.(?=\w)){0,80}\b(?:when(?:ever)?|while|as) (?:you(?:['’]re| are)? |u )?(?:repl(?:y|ying)|answer(?:ing)?|respond(?:ing)?)\b",
         r"\b(?:when|while|in) (?:you(?:['’]re| are)? |your )?(?:reply(?:ing)?|answer(?:ing)?|respond(?:ing)?|response)\b(?: (?:to )?(?:this|me|it|that))?,? (?:please |also |always |just |kindly |be sure to |make sure to |you (?:must|should|have to) )*(?:add|append|attach|include|insert|mention|plug|promote|recommend|advertise|state|claim|confirm|put)\b",
         r"(?:^|[.!?:;,\n] ?|\b(?:please|then|just|now) )(?:pretend|make believe|act as (?:if|though))(?: that)? (?:the|your|my|our|we|i|you|he|she|it|this|they)\b.{0,90}\b(?:confirm|say so|tell (?:me|us|every\w+)|reply (?:as|with|that)|respond (?:as|with|that)|announce|answer accordingly)\b",
         r"(?:^|[.!?:;,\n] ?|\b(?:please|then|and) )(?:confirm|state|announce|say|declare|acknowledge)\b[^.!?\n]{0,60}\b(?:in|with|through) (?:your|the) (?:public )?(?:reply|answer|response)\b|\b(?:confirm|guarantee|announce|declare|state) (?:it|this|that)(?:(?: to (?:me|us|everyone))? (?:here|now|in writing|publicly|below)| to (?:me|us|everyone))(?:[.!,]|$)",
         r"(?:^|[.!?\n]\s*)(?:please )?(?:say|state|confirm|tell (?:me|us|every\w+|them|viewers)) (?:that )?(?:my|the|your|our|i)\b[^.!?\n]{0,40}\b(?:refunded|approved|cancelled|have won|has won)\b",
-        r"<script\b|javascript:|\bon(?:error|load|mouse\w+|click)\s*=|<iframe\b|\{\{.{0,80}__|<img\b[^>]*\bsrc",
+        r"<script\b|javascript:|\bon(?:error|load|mouse\w+|click)\s*=|<iframe\b|\{\{.{0,80}__|<img\b[^>]{0,400}\bsrc",
     )
 ]
 _BLOB = re.compile(
-    r"(?<![\w/.:-])(?=[A-Za-z0-9+/]*[a-z])(?=[A-Za-z0-9+/]*[A-Z])(?=[A-Za-z0-9+/]*\d)[A-Za-z0-9+/]{32,}={0,2}|(?:\\x[0-9a-f]{2}){6,}|(?:[01]{8} ){4,}"
+    r"(?<![\w/.:-])(?=[A-Z0-9+/]{0,200}[a-z])(?=[a-z0-9+/]{0,200}[A-Z])(?=[A-Za-z+/]{0,200}\d)[A-Za-z0-9+/]{32,}={0,2}|(?:\\x[0-9a-f]{2}){6,}|(?:[01]{8} ){4,}"
 )
 _URL = re.compile(
-    r"https?://|www\.|\b[\w-]+\.(?:com|net|org|io|ru|xyz|shop|site|top|biz|info|link|me|ly)\b(?:/\S*)?", _FLAGS
+    r"https?://|www\.|(?<![\w-])-*+\w[\w-]*+\.(?:com|net|org|io|ru|xyz|shop|site|top|biz|info|link|me|ly)\b(?:/\S*)?",
+    _FLAGS,
 )
 _SPAM = [
     re.compile(pattern, _FLAGS)
     for pattern in (
         r"\b(?:t\.me|wa\.me|bit\.ly|tinyurl|cutt\.ly|is\.gd)\b",
-        r"\b(?:telegram|whats? ?app|signal|instagram|insta|snapchat)\b.{0,40}(?:\+?\d[\d ()-]{6,}|@\w+)|(?:\+?\d[\d ()-]{6,}|@\w+|contact|text|message|reach|write|dm|hit (?:him|her|me) up|him|her)\b.{0,40}\b(?:telegram|whats? ?app)\b",
+        r"\b(?:telegram|whats? ?app|signal|instagram|insta|snapchat)\b.{0,40}(?:\+?\d[\d ()-]{6}|@\w)|(?:\+?\d[\d ()-]{6,12}|@\w+|contact|text|message|reach|write|dm|hit (?:him|her|me) up|him|her)\b.{0,40}\b(?:telegram|whats? ?app)\b",
         r"\b(?:bitcoin|btc|crypto\w*|forex|nft|ethereum|binary options?)\b.{0,80}\b(?:profits?|invest\w*|earn\w*|trader|expert|broker|account manager|withdr\w+|returns?|doubled?|signals)\b.{0,80}",
         r"\b(?:profits?|invest(?:ed|ing|ment)|earn(?:ed|ing)|made)\b.{0,60}\b(?:mr|mrs|ms|expert|trader|broker|her|his|him)\b.{0,60}\b(?:trad\w+|crypto|platform|forex|bitcoin|strategy|signals|guidance)\b",
         r"\b(?:check(?: out)?|visit|see|watch|join|follow|sub(?:scribe)? to|come to|look at) my (?:\w+ )?(?:channel|page|profile|site|website|store|shop|music|video|playlist|server)s?\b|\bsub ?(?:4|for) ?sub\b|\blike (?:4|for) like\b",
@@ -82,9 +86,9 @@ _ASKS = re.compile(
     _FLAGS,
 )
 _RHETORICAL = re.compile(
-    r"^(?:\W*(?:right|really|seriously|huh|eh|no|yes|isn['’]t it|are you kidding(?: me)?|am i right|you know|who else\b.*|anyone else\b.*|"
-    r"how (?:is|are) (?:this|that|it|these|your videos) (?:free|not|only|still|so)\b.*|who needs\b.*|can i (?:just )?(?:say|hug|kiss|subscribe|like|give)\b.*|why (?:does|do|is|are)n['’]?t (?:this|everyone|every|more people|my|school|all|teachers?|professors?)\b.*|where (?:was|were) (?:this|you)\b.*|how do you make\b.* so (?:easy|simple|clear|fun)\b.*|(?:how|why) (?:are|is|do|did|does) (?:you|this|he|she|it)(?: guy| man| channel| video)? (?:so|not|this|even so|have so few|only have)\b.*|"
-    r"where (?:have|has|were) (?:you|this)(?: channel| video)? been\b.*|what (?:would|could) (?:i|we) (?:ever )?do without you\b.*|what['’ ]?s not to (?:like|love)\b.*))\W*$",
+    r"^(?:\W*(?:right|really|seriously|huh|eh|no|yes|isn['’]t it|are you kidding(?: me)?|am i right|you know|who else\b.*+|anyone else\b.*+|"
+    r"how (?:is|are) (?:this|that|it|these|your videos) (?:free|not|only|still|so)\b.*+|who needs\b.*+|can i (?:just )?(?:say|hug|kiss|subscribe|like|give)\b.*+|why (?:does|do|is|are)n['’]?t (?:this|everyone|every|more people|my|school|all|teachers?|professors?)\b.*+|where (?:was|were) (?:this|you)\b.*+|how do you make\b(?=.* so (?:easy|simple|clear|fun)\b).*|(?:how|why) (?:are|is|do|did|does) (?:you|this|he|she|it)(?: guy| man| channel| video)? (?:so|not|this|even so|have so few|only have)\b.*+|"
+    r"where (?:have|has|were) (?:you|this)(?: channel| video)? been\b.*+|what (?:would|could) (?:i|we) (?:ever )?do without you\b.*+|what['’ ]?s not to (?:like|love)\b.*+))\W*+$",
     _FLAGS,
 )
 # Words of praise that may be meant the other way round.
@@ -108,7 +112,7 @@ _CHEER = frozenset(
 )
 _LAUGH = frozenset("😂🤣😆😹😅😜😝🤪💀")
 _LETTER = re.compile(r"[^\W\d_]")
-_BUT = re.compile(r"[,;]? +(?=(?:but|however|unfortunately|sadly|though(?= \w))\b)", _FLAGS)
+_BUT = re.compile(r"(?:[,;]|(?<! )) ++(?=(?:but|however|unfortunately|sadly|though(?= \w))\b)", _FLAGS)
 _BUT_FIRST = re.compile(r"(?:but|however|unfortunately|sadly|though)\b", _FLAGS)
 _BARE = re.compile(r"\W*[^\W\d_]{5,}(?:-[^\W\d_]+)*[. ]*")
 _LENGTHENED = re.compile(r"(\w)\1{2,}")
@@ -116,8 +120,10 @@ _LENGTHENED = re.compile(r"(\w)\1{2,}")
 
 def plain(comment: str) -> str:
     """The comment as rules read it: compatibility forms folded, hidden characters out, white space single."""
-    text = unicodedata.normalize("NFKC", strip_hidden(comment))
-    return re.sub(r"[^\S\n]+", " ", text).strip()
+    seen = strip_hidden(comment)
+    pieces = (seen[at : at + NORMALISED] for at in range(0, len(seen), NORMALISED))
+    text = "".join(unicodedata.normalize("NFKC", piece) for piece in pieces)
+    return re.sub(r" ?\n[ \n]*", "\n", re.sub(r"[^\S\n]+", " ", text)).strip()
 
 
 def rule(comment: str) -> tuple[str, str] | None:

@@ -21,7 +21,7 @@ _CAPTION = re.compile(
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    r"[{}]|\w+\(.*\)\s*$|^\s*(?:import|from|def|class|return|print|pip|sudo|git|\$|>>>|#include)\b|\w=\S+,\s*\w+=|\w[._]\w+\s*=|;\s*$|```|^\s*[$#>]\s"
+    r"[{}]|^(?>.*?\w\()(?>.*\))\s*$|^\s*(?:import|from|def|class|return|print|pip|sudo|git|\$|>>>|#include)\b|\w=\S{1,80},\s{0,9}\w{1,60}=|\w[._]\w{1,60}\s{0,9}=|;\s*$|```|^\s*[$#>]\s"
 )
 # Speaks of another page or to another reader: true where it stands, not in a reply.
 _SIGNPOST = re.compile(
@@ -33,7 +33,7 @@ _DATE = re.compile(
     r"\b\d{1,2}(?:st|nd|rd|th)? [A-Z][a-z]{2,8},? (?:19|20)\d\d\b|\b[A-Z][a-z]{2,8} \d{1,2},? (?:19|20)\d\d\b"
 )
 _MARK = re.compile(
-    r"(?: ?\[\d{1,3}(?:, ?\d{1,3})*\])+(?=[\s.,;:)]|$)"
+    r"(?: ?\[\d{1,3}(?:, ?\d{1,3}){0,20}\]){1,20}(?=[\s.,;:)]|$)"
 )  # the document's own "[8][19]" leads nowhere here
 _GLUED = re.compile(r"(?<=\w)\*\*(?=\w)")  # emphasis whose space is inside it
 _SPACED = re.compile(r" ([,.;:!?])(?=\s|$)")  # left by emphasis or by a tokenizer

@@ -1,10 +1,16 @@
 """The errors a user can meet. Each message is one line that says what is wrong and what to do."""
 
+from data.hidden import show_hidden
+
 
 class ShawGPTError(Exception):
     """Base of every error that is shown to the user as one line on stderr. Exit code 2: nothing changed."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """The message, whatever names and reasons it quotes: one line, and nothing that a terminal would obey."""
+        return show_hidden(" ".join(super().__str__().splitlines()))
 
 
 class BadInput(ShawGPTError):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from data.errors import BadInput, NotFound
 from data.intents import shipped_examples
+from data.plain_errors import plainly
 from data.sampling import Sampling
 from data.yaml_file import read_mapping
 
@@ -183,18 +184,20 @@ def find_signature(replies: Sequence[str]) -> str:
 
 
 def without_signature(reply: str, signature: str) -> str:
-    """`reply` without `signature` at its end, whichever dash it was typed with."""
+    """`reply` without `signature` at its end, however often and whichever dash it was typed with."""
     reply = reply.rstrip()
-    if not signature:
+    if not signature.strip():
         return reply
-    words = re.escape(signature.lstrip(_DASHES).strip())
-    dash = rf"[{_DASH}]+\s*" if signature[0] in _DASHES else ""
-    return re.sub(rf"\s*(?:(?<=\s)|^){dash}{words}\s*$", "", reply, flags=re.IGNORECASE).rstrip()
+    # Read backwards: a search for the end would begin again at each place of a long reply.
+    words = re.escape(signature.lstrip(_DASHES).strip()[::-1])
+    dash = rf"\s*+[{_DASH}]++" if signature[0] in _DASHES else ""
+    ends = re.match(rf"(?:{words}{dash}(?=\s|\Z)\s*+)*+", reply[::-1], re.IGNORECASE)
+    return reply[: len(reply) - (ends.end() if ends else 0)]
 
 
 def _ending(reply: str) -> str:
     """What may be a signature: a short last line, or the words after a last dash."""
-    lines = [line.strip() for line in reply.splitlines() if line.strip()]
+    lines = [line.strip() for line in reply.splitlines() if line.strip()] or [""]
     last = lines[-1]
     if dashed := re.search(rf"(?:^|\s)([{_DASH}]+\s?[^\s{_DASH}][^.!?{_DASH}]{{0,30}})$", last):
         return dashed[1].strip()
@@ -232,6 +235,4 @@ def _read(path: Path) -> Persona:
     try:
         return Persona.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise BadInput(f"{path}: {plainly(error, Persona)}") from error

@@ -4,7 +4,7 @@ import re
 
 # A terminator with the quotes and brackets that close after it. A Latin one needs white space behind it (so decimals,
 # versions and addresses stay whole); the CJK ones don't.
-_END = re.compile(r"""(?:[.!?…]+["'”’»)\]]*(?=\s)|[。！？।॥؟]+["'”’」』）》]*)\s*""")
+_END = re.compile(r"""(?:(?<![.!?…])[.!?…]++["'”’»)\]]*+(?=\s)|[。！？।॥؟]+["'”’」』）》]*)\s*""")
 _LINE = re.compile(r"[^\n]+")
 _LAST_WORD = re.compile(r"[\w.&-]+$")
 _NEXT_WORD = re.compile(r"[\"'“‘«(\[]*([\w’']+)")

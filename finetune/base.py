@@ -15,6 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from data.errors import BadInput, NotFound
+from data.json_file import read_object
+from finetune.base_files import check_config, check_folder, check_gguf, check_whole, count_numbers
 from finetune.processes import best_device, sharded
 
 if TYPE_CHECKING:
@@ -28,7 +30,10 @@ _WANTED = (
 _UNWANTED = ("consolidated*", "*/*", "*.py", "*.bin")  # "consolidated" is the same weights again in Mistral's layout
 # The packages that transformers 5.23 needs to read weights quantised by each method.
 _UNPACKED_BY = {"bitsandbytes": ("bitsandbytes",), "gptq": ("gptqmodel", "optimum"), "awq": ("gptqmodel",)}
-_SAMPLE = 1 << 20  # bytes read of each weights file for the base's fingerprint
+_SAMPLE = 1 << 12  # bytes read at each place for the base's fingerprint
+_PLACES = 512  # of a GGUF file
+_GIVE = "give the model's folder with --model (to train or export: --base)"
+_HEADER = 100 << 20  # bytes that a safetensors header may have
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ def find_base(name: str, revision: str | None = None) -> Path:
                 f"{folder.parent}` where there is a network."
             )
         return folder
+    if folder.is_file():
+        raise BadInput(f"{name} is a file, and no GGUF: {_GIVE}.")
     if not folder.is_dir():
         folder = _from_hub(name, revision)
     if not (folder / "config.json").is_file():
@@ -68,6 +75,8 @@ def find_base(name: str, revision: str | None = None) -> Path:
             f"{folder} holds no *.safetensors file: download the model's safetensors (pickled weights, .bin or .pt, "
             "can run code when opened, and are not loaded)."
         )
+    check_folder(folder)
+    check_config(folder / "config.json", _config(folder))
     return folder
 
 
@@ -86,7 +95,13 @@ def load_base(
     """
     import torch
     from tqdm.auto import tqdm
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig, GgufConfig, modeling_gguf_pytorch_utils
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        BitsAndBytesConfig,
+        GgufConfig,
+        modeling_gguf_pytorch_utils,
+    )
     from transformers.utils import logging
 
     from finetune.tokens import folder_tokens, gguf_tokens
@@ -128,17 +143,27 @@ def load_base(
             )
 
     try:
+        if not quantised:
+            config = AutoConfig.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+            check_whole(path, config, count_numbers(path))
         try:
             model = load("sdpa")
         except ValueError as error:
             if "scaled_dot_product_attention" not in str(error):
                 raise
             model = load("eager")  # Gemma 2 and others have no other
+    except BadInput:
+        raise
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise BadInput(f"{name} doesn't fit into the memory of {device}: take a smaller model, or NF4.") from error
     except Exception as error:  # a file cut short, an unknown architecture: the libraries raise what they happen on
         reason = str(error).strip().partition("\n")[0]
         raise BadInput(f"Can't load the model in {path}: download it again, whole. ({reason})") from error
+    window = getattr(model.config, "max_position_embeddings", 1)
+    if not isinstance(window, int) or window < 1:
+        raise BadInput(
+            f"{path} says max_position_embeddings: {str(window)[:20]}, which no model has: download it again."
+        )
     _keep_trainable(model)
     tokens = gguf_tokens(path) if gguf else folder_tokens(path)
     commit = path.name if not Path(name).expanduser().exists() else None  # the hub's cache names folders by commit
@@ -153,11 +178,12 @@ def how_quantised(path: Path) -> str:
     if path.suffix == ".gguf":
         if not find_spec("gguf"):
             raise BadInput(f"reading {path.name} takes the package gguf: run `pip install 'shawgpt[gguf]'`")
+        check_gguf(path)
         return "gguf"
     settings = _config(path).get("quantization_config")
     if not settings:
         return ""
-    method = str(settings.get("quant_method", "bitsandbytes"))
+    method = str(settings.get("quant_method", "bitsandbytes")) if isinstance(settings, dict) else str(settings)[:40]
     if method not in _UNPACKED_BY:
         known = ", ".join(_UNPACKED_BY)
         raise BadInput(f"{path} is quantised by {method!r}, which isn't read: take the original weights ({known} are)")
@@ -195,19 +221,37 @@ def add_lora(model: Any, lora: "Lora") -> Any:
 
 
 def fingerprint(base: Path) -> str:
-    """SHA-256 over a model folder's config.json and, of each weights file (or the GGUF file), size, first, middle MiB.
+    """SHA-256 over a model folder's config.json and samples of its weights: the middle of every tensor; of a GGUF file,
+    places all over it.
 
-    Enough to tell models apart without reading 14 GB; not proof that nobody changed a byte.
+    Enough to tell models apart, one with an adapter merged into any of its layers too, without reading 14 GB; not proof
+    that nobody changed a byte.
     """
     digest = hashlib.sha256(json.dumps(_config(base), sort_keys=True).encode() if base.is_dir() else b"")
     for path in sorted(base.glob("*.safetensors")) if base.is_dir() else [base]:
         size = path.stat().st_size
         digest.update(f"{path.name} {size}".encode())
         with path.open("rb") as file:
-            for offset in (0, size // 2):
-                file.seek(offset)
+            for offset in _tensor_middles(path) if base.is_dir() else range(0, size, max(1, size // _PLACES)):
+                file.seek(max(0, offset - _SAMPLE // 2))
                 digest.update(file.read(_SAMPLE))
     return digest.hexdigest()
+
+
+def _tensor_middles(path: Path) -> list[int]:
+    """Where the middle of each tensor lies in a safetensors file, by its header. Raises BadInput for another file."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > min(_HEADER, path.stat().st_size):
+                raise ValueError("its header is longer than the file")
+            header = json.loads(file.read(length))
+        spans = [tensor["data_offsets"] for name, tensor in sorted(header.items()) if name != "__metadata__"]
+        if not all(0 <= start <= end <= path.stat().st_size for start, end in spans):
+            raise ValueError("a tensor lies outside of the file")
+        return [8 + length + (start + end) // 2 for start, end in spans]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadInput(f"{path} is no whole safetensors file: download it again.") from error
 
 
 def _from_hub(name: str, revision: str | None) -> Path:
@@ -221,14 +265,14 @@ def _from_hub(name: str, revision: str | None) -> Path:
             snapshot_download(name, revision=revision, allow_patterns=list(_WANTED), ignore_patterns=list(_UNWANTED))
         )
     except HFValidationError as error:
-        raise NotFound(f"No model folder {name!r}: give a folder, or a hub name such as owner/model.") from error
+        raise NotFound(f"No model folder {name!r}: {_GIVE}, or a hub name such as owner/model.") from error
     except (OSError, ValueError, HfHubHTTPError) as error:  # offline, unknown, or behind a licence to accept
-        reason = str(error).strip().partition("\n")[0]
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0]
         version = f" --revision {revision}" if revision else ""
         raise NotFound(
             f"The model {name} is neither a folder nor on this computer: run `hf download {name}{version} --include "
             f"'*.safetensors' '*.json' '*.jinja' '*.txt' 'tokenizer*' --exclude 'consolidated*' --local-dir "
-            f"models/{name}` where there is a network, and give that folder as the model. ({reason})"
+            f"models/{name}` where there is a network, and {_GIVE}. ({reason})"
         ) from error
 
 
@@ -245,7 +289,6 @@ def _keep_trainable(model: Any) -> None:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return read_object(folder / "config.json")
     except ValueError as error:
-        raise BadInput(f"{folder / 'config.json'} is not JSON: download it again.") from error
-    return config
+        raise BadInput(f"{folder / 'config.json'} describes no model ({error}): download it again.") from error

@@ -8,16 +8,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from data.errors import AdapterRefused, NotFound
+from data.json_file import read_object
 from finetune.history import Point
 from finetune.prompt import PROMPT_VERSION
+from finetune.recipe import Name, Recipe
 from finetune.record import RECORD
 
 CARD = "card.json"
 _HASHED = ("adapter_model.safetensors", "adapter_config.json", "model.safetensors", "config.json", RECORD)
 _LIBRARIES = ("shawgpt", "torch", "transformers", "peft", "bitsandbytes", "accelerate")
+_LARGEST = 64 << 30  # bytes of a file that is hashed; training writes larger models in several
 _CURVE = 200  # training points a card keeps; history.jsonl has them all
 
 
@@ -26,7 +29,7 @@ class Card(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str  # of the recipe
+    name: Name  # of the recipe
     recipe: dict[str, Any]
     recipe_sha256: str
     base: str  # folder or hub name
@@ -47,14 +50,28 @@ class Card(BaseModel):
     versions: dict[str, str]
     files: dict[str, str]  # SHA-256 of the weights, the settings and the record of examples beside the card
 
+    @field_validator("recipe")
+    @classmethod
+    def _whole(cls, recipe: dict[str, Any]) -> dict[str, Any]:
+        return Recipe.model_validate(recipe).model_dump(mode="json")
+
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """SHA-256 of the weights, the settings and the record of examples in an adapter's folder, by file name."""
+    """SHA-256 of the weights, the settings and the record of examples in an adapter's folder, by file name.
+
+    Raises AdapterRefused where one is larger than training writes any, or can't be read.
+    """
     digests = {}
-    for name in _HASHED:
-        if (folder / name).is_file():
-            with (folder / name).open("rb") as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    for path in (folder / name for name in _HASHED):
+        try:
+            if not path.is_file():  # nor a device or a pipe, which have no end
+                continue
+            if path.stat().st_size > _LARGEST:
+                raise AdapterRefused(f"{path} is larger than any that training writes: train the adapter again.")
+            with path.open("rb") as file:
+                digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise AdapterRefused(f"{path} can't be read ({error.strerror}): train the adapter again.") from error
     return digests
 
 
@@ -81,13 +98,13 @@ def write_card(folder: Path, card: Card) -> None:
 def read_card(folder: Path) -> Card:
     """The card of the adapter in `folder`. Raises NotFound where there is none, AdapterRefused where it was changed."""
     path = folder / CARD
-    if not path.is_file():
-        raise NotFound(f"{folder} holds no adapter: {CARD} is missing. `shawgpt adapters` lists those there are.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        if not path.is_file():
+            raise NotFound(f"{folder} holds no adapter: {CARD} is missing. `shawgpt adapters` lists those there are.")
+        content = read_object(path)
         digest = content.pop("sha256", None)
         card = Card.model_validate(content)
-    except (ValueError, AttributeError, TypeError, ValidationError) as error:
+    except (OSError, ValueError) as error:  # pydantic's ValidationError is one
         raise AdapterRefused(f"{path} can't be read as a card: train the adapter again.") from error
     if digest != _digest(content):
         raise AdapterRefused(f"{path} was changed after training: train the adapter again.")
@@ -96,6 +113,21 @@ def read_card(folder: Path) -> Card:
 
 def check_card(folder: Path, base_sha256: str) -> Card:
     """The card in `folder`, when its files are those that were trained, on this base and with today's prompt.
+
+    Raises AdapterRefused or NotFound.
+    """
+    card = check_files(folder)
+    if card.base_sha256 != base_sha256:
+        raise AdapterRefused(f"{folder} was trained on another base ({card.base}): use that one, or train it again.")
+    if card.prompt_version != PROMPT_VERSION:
+        raise AdapterRefused(
+            f"{folder} was trained with prompt {card.prompt_version}, and today's is {PROMPT_VERSION}: train it again."
+        )
+    return card
+
+
+def check_files(folder: Path) -> Card:
+    """The card in `folder`, when the files beside it are those that were trained.
 
     The hashes find accidents and careless edits; who can write the folder can write new hashes too.
     Raises AdapterRefused or NotFound.
@@ -106,12 +138,6 @@ def check_card(folder: Path, base_sha256: str) -> Card:
     if changed:
         raise AdapterRefused(
             f"{folder}: {', '.join(changed)} changed, or went missing, after training: train it again."
-        )
-    if card.base_sha256 != base_sha256:
-        raise AdapterRefused(f"{folder} was trained on another base ({card.base}): use that one, or train it again.")
-    if card.prompt_version != PROMPT_VERSION:
-        raise AdapterRefused(
-            f"{folder} was trained with prompt {card.prompt_version}, and today's is {PROMPT_VERSION}: train it again."
         )
     return card
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from data.errors import BadInput, ShawGPTError
 from finetune.estimate import Architecture, Estimate, estimate, find_architecture, trained_parameters
-from finetune.examples import Example, split
+from finetune.examples import Example, once, split
 from finetune.guards import check_examples
 from finetune.packing import shape as layout
 from finetune.recipe import Recipe
 from finetune.tokens import Encoded, TextTokens, encode_all, folder_tokens, v1_tokens
 from finetune.training import steps_per_epoch
+from finetune.unloaded import base_config, check_unloaded, reads
 
 MEASURED_EVERY = 200  # steps, where an epoch has more (as finetune.trainer has it, which takes seconds to import)
 SHOWN = 2  # examples token by token
@@ -48,8 +49,7 @@ class DryRun:
     shown: tuple[Shown, ...]
     trained_on: int  # examples
     held_out: int
-    repeated: int  # examples that are in the file more than once, word for word
-    refused: tuple[tuple[str, str], ...]  # (origin, reason), of the file and of the window
+    refused: tuple[tuple[str, str], ...]  # (origin, reason), of the file, repeats, and what doesn't fit the window
     cut: tuple[str, ...]  # origins of conversations whose earliest turns were left out so that they fit
     histogram: tuple[Bar, ...]
     shortest: int  # tokens of an example, as are the next two
@@ -87,7 +87,7 @@ def dry_run(
     lengths = sorted(len(example.ids) for example in every)
     steps_an_epoch = steps_per_epoch(len(train), recipe.batch_size, recipe.accumulation)
     padded = round(recipe.epochs * _padded(train, recipe))
-    shape, no_estimate = _shape(recipe, lengths[-1])
+    shape, no_estimate = _shape(recipe)
     batch = math.prod(layout(lengths[-recipe.batch_size :], recipe.packing))
     learned = sum(sorted(sum(example.learned) for example in every)[-recipe.batch_size :])
     steps = math.ceil(steps_an_epoch * recipe.epochs)
@@ -98,7 +98,6 @@ def dry_run(
         shown=tuple(_show(example, tokens) for example in train[:SHOWN]),
         trained_on=len(train),
         held_out=len(held_out),
-        repeated=len(examples) - len({(str(e.prompt), e.reply) for e in examples}),
         refused=tuple(refused),
         cut=tuple(example.origin for example in every if example.cut),
         histogram=_histogram(lengths),
@@ -119,12 +118,13 @@ def dry_run(
 def prepare(
     recipe: Recipe, examples: Sequence[Example], tokens: TextTokens
 ) -> tuple[list[Encoded], list[Encoded], list[tuple[str, str]]]:
-    """What is trained on, what is held out, and (origin, reason) of what doesn't fit the window: the same ones in a dry
-    run and in training."""
-    train, held_out = split(examples, recipe.held_out, recipe.seed)
+    """What is trained on, what is held out, and (origin, reason) of what repeats another or doesn't fit the window: the
+    same ones in a dry run and in training."""
+    different, repeats = once(examples)
+    train, held_out = split(different, recipe.held_out, recipe.seed)
     fitting, too_long = encode_all(train, tokens, recipe.max_tokens)
     measured, too_long_too = encode_all(held_out, tokens, recipe.max_tokens)
-    return fitting, measured, [*too_long, *too_long_too]
+    return fitting, measured, [*repeats, *too_long, *too_long_too]
 
 
 def expected_tokens(recipe: Recipe) -> tuple[TextTokens, str]:
@@ -182,10 +182,10 @@ def _cached(recipe: Recipe) -> Path | None:
     return None
 
 
-def _shape(recipe: Recipe, longest: int) -> tuple[Architecture | None, str]:
+def _shape(recipe: Recipe) -> tuple[Architecture | None, str]:
     """The base's architecture, or why memory and time can't be estimated.
 
-    Raises BadInput for LoRA targets that it hasn't, and for examples longer than it can read.
+    Raises BadInput for LoRA targets that it hasn't.
     """
     try:
         shape = find_architecture(recipe)
@@ -194,16 +194,13 @@ def _shape(recipe: Recipe, longest: int) -> tuple[Architecture | None, str]:
     if shape is None:
         return None, "the recipe names no architecture, and its base is not a folder here"
     trained_parameters(shape, recipe.lora)
-    if 0 < shape.positions < longest:
-        raise BadInput(
-            f"an example has {longest} tokens and the base reads {shape.positions}: set max_tokens to that at most"
-        )
     return shape, ""
 
 
 def _stops(train: Sequence[Encoded], held_out: Sequence[Encoded], recipe: Recipe, tokens: TextTokens) -> str:
     try:
-        check_examples(train, held_out, recipe.max_tokens, tokens)
+        check_unloaded(recipe)
+        check_examples(train, held_out, recipe.max_tokens, tokens, reads(base_config(recipe)))
     except ShawGPTError as error:
         return str(error)
     return ""

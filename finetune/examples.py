@@ -24,6 +24,10 @@ from finetune.review import edited_replies
 SQL = "Write the SQL query that answers the question from these tables.\n\n{context}\n\nQuestion: {question}"
 QUOTE = "Quote by {author}:"
 
+_NONE = {  # why a file of these formats may have no rows
+    "review": "no draft in {} was edited: those that you change on the page of `shawgpt serve` are learned from",
+    "messages": "{} holds no examples: it is empty",
+}
 Row = dict[str, Any]
 
 
@@ -64,6 +68,8 @@ def read_examples(
             found += [Example(prompt, _learnable(reply), origin + where) for prompt, reply, where in make(row)]
         except Rejected as error:
             refused.append((origin, str(error)))
+    if not found and not refused:
+        raise BadInput(_NONE.get(format, "{} holds no examples: it has nothing below its header").format(path))
     return found, refused
 
 
@@ -84,6 +90,20 @@ def split(examples: Sequence[Example], held_out: float, seed: int) -> tuple[list
         chosen.add(key)
     pairs = list(zip(examples, keys, strict=True))
     return [e for e, key in pairs if key not in chosen], [e for e, key in pairs if key in chosen]
+
+
+def once(examples: Sequence[Example]) -> tuple[list[Example], list[tuple[str, str]]]:
+    """The examples without those that say the same as one before, and (origin, reason) of these.
+
+    To learn a pair twice is to learn it by heart; and twenty copies of one are one example.
+    """
+    first: dict[tuple[str, str], Example] = {}
+    repeats: list[tuple[str, str]] = []
+    for example in examples:
+        there = first.setdefault((str(example.prompt), example.reply), example)
+        if there is not example:
+            repeats.append((example.origin, "it repeats another word for word, and is learned once"))
+    return list(first.values()), repeats
 
 
 def _opening(example: Example) -> str:
@@ -119,6 +139,11 @@ def _source(
 
 
 def _pairs(path: Path) -> Iterator[tuple[str, Row | str]]:
+    if decode(path).lstrip().startswith("{"):
+        raise BadInput(
+            f"{path} is JSON lines, and the format replies reads CSV with the columns Comment,Response: for messages "
+            "take the recipe chat, or `format: messages`"
+        )
     table = read_table(path)
     reply = find_column(path, table, REPLY_NAMES, None, "Comment,Response in its header")
     comment = find_column(path, table, COMMENT_NAMES, None, "Comment,Response in its header")
@@ -186,7 +211,13 @@ _MAKERS: dict[str, Callable[[Row], Made]] = {
 def _rows(path: Path, needs: tuple[str, ...]) -> Iterator[tuple[str, Row | str]]:
     """(origin, row) of JSON lines or CSV, where each row has all of `needs`; or (origin, why it hasn't)."""
     text = decode(path)
-    if text.lstrip().startswith(("{", "[")) or needs == ("messages",):
+    as_json = text.lstrip().startswith(("{", "["))
+    if needs == ("messages",) and text.strip() and not as_json:
+        raise BadInput(
+            f'{path} is no JSON lines, which the format messages reads: one {{"messages": [{{"role": …, '
+            '"content": …}, …]} a line; for comments with replies in CSV take the format replies'
+        )
+    if as_json or needs == ("messages",):
         yield from _json_lines(path, text, needs)
         return
     table = read_table(path)

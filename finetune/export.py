@@ -11,6 +11,7 @@ but without what it was trained on.
 """
 
 import json
+import math
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
@@ -93,7 +94,7 @@ def export_merged(adapter: Path, out: Path, base: str | None = None, progress: P
     persona = f" --persona {shlex.quote(card.recipe['persona'])}" if card.recipe["format"] == "replies" else ""
     return _exported(
         out, "merged", agreement,
-        ("shawgpt", f"shawgpt serve --model {path}{persona}"),
+        ("shawgpt", f"shawgpt serve --model {path}{persona} --adapter ''"),
         ("vLLM", f"vllm serve {path} --served-model-name {card.name}"),
         ("llama.cpp", f"python convert_hf_to_gguf.py {path} --outfile {gguf} && llama-server -m {gguf}"),
     )  # fmt: skip
@@ -191,9 +192,10 @@ def _whole(out: Path, size: int = 0) -> Iterator[Path]:
                 for left in part.iterdir():
                     if left.name != ".lock":
                         left.unlink()
-                if shutil.disk_usage(part).free < size:
+                if (free := shutil.disk_usage(part).free) < size:
                     raise BadInput(
-                        f"{out.parent.absolute()} has no room for {size / 1e9:.1f} GB: free some, or give -o"
+                        f"{out.parent.absolute()} has room for {free / 1e6:,.0f} MB, and this takes "
+                        f"{math.ceil(size / 1e6):,}: make some, or give -o"
                     )
                 yield part
                 lock.release()

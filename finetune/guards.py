@@ -17,11 +17,18 @@ _SAMPLED = 64  # numbers watched of each trainable tensor
 
 
 def check_examples(
-    train: Sequence["Encoded"], held_out: Sequence["Encoded"], max_tokens: int, tokens: "TextTokens"
+    train: Sequence["Encoded"], held_out: Sequence["Encoded"], max_tokens: int, tokens: "TextTokens", reads: int = 0
 ) -> None:
-    """Stop before any step where the examples can't teach what they should. Raises TrainingStopped."""
-    if len(train) < FEWEST:
-        raise TrainingStopped(f"{len(train)} examples to train on, and {FEWEST} are the fewest: add more pairs.")
+    """Stop before any step where the examples can't teach what they should. Raises TrainingStopped.
+
+    `reads`: the longest text that the base reads, in tokens; 0 where that isn't known.
+    """
+    different = len({example.ids for example in train})
+    if different < FEWEST:
+        raise TrainingStopped(
+            f"{different} different example{'s' * (different != 1)} to train on, and {FEWEST} are the fewest: "
+            "add more pairs."
+        )
     both = {example.ids for example in train} & {example.ids for example in held_out}
     if both:
         where = next(example.origin for example in held_out if example.ids in both)
@@ -34,6 +41,11 @@ def check_examples(
             raise TrainingStopped(
                 f"{example.origin} has {len(example.ids)} tokens, and the recipe's window {max_tokens}: "
                 "raise `max_tokens`, or shorten or drop it."
+            )
+        if 0 < reads < len(example.ids):
+            raise TrainingStopped(
+                f"{example.origin} has {len(example.ids)} tokens, and the base reads {reads}: set `max_tokens` to "
+                f"{reads}, and what doesn't fit is refused or shortened."
             )
         if not any(example.learned):
             raise TrainingStopped(f"{example.origin} has no token to learn: its reply is empty or was masked.")

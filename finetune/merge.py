@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BadInput
+from data.json_file import read_object
 from finetune.lora_weights import LoraWeights
 
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -49,13 +50,19 @@ def merge(base: Path, lora: LoraWeights, out: Path, progress: Callable[[int, int
 
 def weight_files(base: Path) -> dict[str, str]:
     """The name of each of a model's weights, and of the file it is in. Raises BadInput where a file is missing."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     if (base / _INDEX).is_file():
-        files: dict[str, str] = json.loads((base / _INDEX).read_text(encoding="utf-8"))["weight_map"]
+        try:
+            files = {str(name): str(file) for name, file in read_object(base / _INDEX)["weight_map"].items()}
+        except (ValueError, KeyError, AttributeError) as error:
+            raise BadInput(f"{base / _INDEX} doesn't say where the weights are: download it again.") from error
     elif (base / _SINGLE).is_file():
-        with safe_open(base / _SINGLE, framework="pt") as weights:
-            files = dict.fromkeys(weights.keys(), _SINGLE)
+        try:
+            with safe_open(base / _SINGLE, framework="pt") as weights:
+                files = dict.fromkeys(weights.keys(), _SINGLE)
+        except (OSError, SafetensorError) as error:
+            raise BadInput(f"{base / _SINGLE} is no whole safetensors file: download it again.") from error
     else:
         files = {"every weight": _INDEX}
     for file in set(files.values()):
@@ -65,9 +72,11 @@ def weight_files(base: Path) -> dict[str, str]:
 
 
 def model_config(base: Path) -> dict[str, Any]:
-    """config.json of a model's folder."""
-    config: dict[str, Any] = json.loads((base / "config.json").read_text(encoding="utf-8"))
-    return config
+    """config.json of a model's folder. Raises BadInput."""
+    try:
+        return read_object(base / "config.json")
+    except ValueError as error:
+        raise BadInput(f"{base / 'config.json'} describes no model ({error}): download it again.") from error
 
 
 def _layers(base: Path, lora: LoraWeights, files: dict[str, str]) -> dict[str, tuple[str, bool]]:

@@ -25,9 +25,9 @@ _NAMES = (
     r"INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|CALL_ID|ARGS|IMG|IMG_BREAK|IMG_END|AUDIO|"
     r"BEGIN_AUDIO|PREFIX|MIDDLE|SUFFIX|THINK|MODEL_SETTINGS|REF|REFERENCE_DOC_\d+|control_\d+"
 )
-_SQUARE = re.compile(rf"[\[［](\s*[/／]?\s*(?:{_NAMES})\s*)[\]］]", re.IGNORECASE)
+_SQUARE = re.compile(rf"[\[［](\s*+(?:[/／]\s*+)?(?:{_NAMES})\s*+)[\]］]", re.IGNORECASE)
 _ANGLE = re.compile(
-    r"[<＜]{1,2}(\s*[/／]?\s*(?:s|unk|pad|bos|eos|sys|mask|cls|sep|comment|passages?|examples?|start_of_turn|end_of_turn|"
+    r"[<＜]{1,2}(\s*+(?:[/／]\s*+)?(?:s|unk|pad|bos|eos|sys|mask|cls|sep|comment|passages?|examples?|start_of_turn|end_of_turn|"
     r"SPECIAL_\d+|[|｜][^<>|｜\n]{1,40}[|｜]|[|｜]\w{1,40}|\w{1,40}[|｜])\s*)[>＞]{1,2}",
     re.IGNORECASE,
 )

@@ -2,20 +2,39 @@
 
 import hashlib
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from data.errors import BadInput, NotFound
+from data.plain_errors import plainly
 from data.yaml_file import read_mapping
 
 Format = Literal["replies", "review", "messages", "completion", "sql", "quotes"]
 
 # A recipe's name becomes a folder's: adapters/NAME.
 _NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
-Name = Annotated[str, StringConstraints(pattern=rf"^{_NAME}$")]
+
+
+def _named(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        raise ValueError("use lower-case letters, digits, . _ and - (64 at most)")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_named)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 
@@ -54,7 +73,7 @@ class Recipe(BaseModel):
     lora: Lora | None = None  # None trains every weight, which needs quantisation "none"
     learning_rate: float = Field(gt=0, le=0.1)  # the highest of the schedule
     schedule: Literal["linear", "cosine", "constant"] = "linear"  # how it falls after the warm-up
-    warmup: float = Field(default=0.0, ge=0, le=1)  # share of the steps in which it rises from 0
+    warmup: float = Field(default=0.0, ge=0, le=1)  # share of the steps in which it rises to that
     epochs: float = Field(gt=0, le=1000)  # times that every example is seen
     batch_size: int = Field(ge=1, le=4096)  # examples at once in memory
     accumulation: int = Field(default=1, ge=1, le=4096)  # batches a step: a step learns from batch_size × accumulation
@@ -123,15 +142,7 @@ def _checked(content: dict[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        said = " ".join(first["msg"].removeprefix("Value error, ").split())
-        if first["type"] == "extra_forbidden":
-            said = f"no such field; the fields are {', '.join((Lora if 'lora' in field else Recipe).model_fields)}"
-        elif first["type"] == "string_pattern_mismatch" and field == "name":
-            said = "use lower-case letters, digits, . _ and - (64 at most)"
-        more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
-        raise BadInput(f"{where}: {field + ': ' if field else ''}{said}{more}") from error
+        raise BadInput(f"{where}: {plainly(error, Recipe)}") from error
 
 
 def _stems(folder: str, ending: str) -> list[str]:

@@ -7,12 +7,36 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
 
 from data.errors import AdapterRefused, NotFound
 from finetune.examples import Example
+from finetune.prompt import Message
 
 RECORD = "examples.jsonl"
 _TRAIN, _HELD_OUT = "train", "held_out"
+_LARGEST = 2 << 30  # bytes; it is held in memory whole
+
+
+class _Turn(BaseModel):
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class _Row(BaseModel):
+    side: Literal["train", "held_out"]
+    origin: str
+    prompt: str | Annotated[tuple[_Turn, ...], Field(min_length=1)]
+    reply: str
+
+    @property
+    def shown(self) -> str | tuple[Message, ...]:
+        """The prompt as an Example has it."""
+        if isinstance(self.prompt, str):
+            return self.prompt
+        return tuple(Message(role=turn.role, content=turn.content) for turn in self.prompt)
 
 
 def write_examples(folder: Path, train: Sequence[Example], held_out: Sequence[Example]) -> None:
@@ -40,10 +64,11 @@ def read_examples_record(folder: Path) -> tuple[list[Example], list[Example]]:
         raise NotFound(f"{folder} doesn't say what it was trained on: {RECORD} is missing. Train it again.")
     sides: dict[str, list[Example]] = {_TRAIN: [], _HELD_OUT: []}
     try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("larger than any that training writes")
         for line in path.read_text(encoding="utf-8").split("\n")[:-1]:  # not splitlines: U+2028 may stand in a string
-            row = json.loads(line)
-            prompt = row["prompt"] if isinstance(row["prompt"], str) else tuple(row["prompt"])
-            sides[row["side"]].append(Example(prompt, row["reply"], row["origin"]))
-    except (ValueError, KeyError, TypeError) as error:
+            row = _Row.model_validate_json(line)
+            sides[row.side].append(Example(row.shown, row.reply, row.origin))
+    except (OSError, ValueError) as error:  # pydantic's ValidationError is one
         raise AdapterRefused(f"{path} can't be read: train the adapter again.") from error
     return sides[_TRAIN], sides[_HELD_OUT]

@@ -4,7 +4,6 @@ The ids of a conversation are those of `finetune.prompt.token_ids`, so what is t
 taken on the reply and the end token behind it, and on nothing else.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from data.errors import BadInput, Rejected
+from data.json_file import read_object
 from finetune.examples import Example
 from finetune.prompt import BOS_ID, EOS_ID, Message, token_ids
 
@@ -85,7 +85,8 @@ def folder_tokens(folder: Path) -> TextTokens:
     except BadInput:
         raise
     except Exception as error:  # both libraries raise bare Exception or RuntimeError for a file that isn't theirs
-        raise BadInput(f"the tokenizer in {folder} can't be read: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split())[:200]
+        raise BadInput(f"the tokenizer in {folder} can't be read: download it again ({reason})") from error
     raise BadInput(f"{folder} has no tokenizer: it needs tokenizer.model or tokenizer.json beside the weights")
 
 
@@ -100,7 +101,8 @@ def gguf_tokenizer(path: Path) -> Any:
                 empty, gguf_file=str(path.absolute()), trust_remote_code=False, local_files_only=True
             )
     except Exception as error:  # whatever a damaged file leads to
-        raise BadInput(f"the tokenizer in {path} can't be read: {' '.join(str(error).split())}") from error
+        reason = " ".join(str(error).split())[:200]
+        raise BadInput(f"the tokenizer in {path} can't be read: download the file again ({reason})") from error
 
 
 def gguf_tokens(path: Path) -> TextTokens:
@@ -110,7 +112,10 @@ def gguf_tokens(path: Path) -> TextTokens:
     tokenizer = gguf_tokenizer(path)
     if tokenizer.eos_token_id is None:
         raise BadInput(f"{path} doesn't say which token ends a text: take another GGUF file of the model")
-    return _Fast(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), tokenizer.eos_token_id)
+    try:
+        return _Fast(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), tokenizer.eos_token_id)
+    except Exception as error:  # whatever a damaged file leads to
+        raise BadInput(f"the tokenizer in {path} can't be read: download the file again") from error
 
 
 def encode(example: Example, tokens: TextTokens, max_tokens: int) -> Encoded:
@@ -177,6 +182,8 @@ class _SentencePiece:
         self._model = SentencePieceProcessor(model_file=str(path))
         self.bos: int | None = self._model.bos_id() if self._model.bos_id() >= 0 else None
         self.eos: int = self._model.eos_id()
+        if self.eos < 0:
+            raise BadInput(f"{path} doesn't say which token ends a text: take the model's own tokenizer.model")
         self.joint = _joint(self)
 
     def encode(self, text: str) -> list[int]:
@@ -228,7 +235,7 @@ def _eos(model: Any, folder: Path) -> int:
     for name, key in (("generation_config.json", "eos_token_id"), ("config.json", "eos_token_id")):
         found = _json(folder / name).get(key)
         found = found[0] if isinstance(found, list) and found else found
-        if isinstance(found, int) and not isinstance(found, bool):
+        if isinstance(found, int) and not isinstance(found, bool) and 0 <= found < 2**31 and model.id_to_token(found):
             return found
     named = _json(folder / "tokenizer_config.json").get("eos_token")
     named = named.get("content") if isinstance(named, dict) else named
@@ -239,10 +246,9 @@ def _eos(model: Any, folder: Path) -> int:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_object(path)
+    except ValueError:
         return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _joint(tokens: _SentencePiece | _Fast) -> str:

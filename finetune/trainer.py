@@ -10,6 +10,7 @@ import torch
 from accelerate.data_loader import DataLoaderShard, SeedableRandomSampler
 from peft import set_peft_model_state_dict
 from safetensors.torch import load_file, save_file
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import BatchSampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
@@ -120,6 +121,18 @@ class ReplyTrainer(Trainer):
         self._held_out = held_out
         self._packing = packing
 
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """As Trainer; but the warm-up begins one step above 0, at which a step would be for nothing."""
+        scheduler = super().create_scheduler(num_training_steps, optimizer)
+        warmup = self.args.warmup_steps
+        if warmup and isinstance(scheduler, LambdaLR):
+            shares: list[Any] = [partial(_sooner, share, int(warmup)) for share in scheduler.lr_lambdas]
+            scheduler.lr_lambdas = shares
+            for group, rate, share in zip(scheduler.optimizer.param_groups, scheduler.base_lrs, shares, strict=True):
+                group["lr"] = rate * share(0)
+            scheduler._last_lr = [group["lr"] for group in scheduler.optimizer.param_groups]
+        return scheduler
+
     def get_train_dataloader(self) -> Any:
         """Trainer's, in one process. Several take turns at the batches it has.
 
@@ -210,6 +223,11 @@ class Follow(TrainerCallback):
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if self._writer:
             self._writer.close()
+
+
+def _sooner(share: Any, warmup: int, step: int) -> float:
+    """The share of the highest rate at `step` (from 0): while it rises, that of the step behind."""
+    return float(share(step + 1 if step < warmup else step))
 
 
 def _nothing(example: Encoded) -> Encoded:

@@ -5,6 +5,7 @@ with the very weights it would have had (`training.json` says of what recipe, da
 holds the weights of the best step, `card.json`, `examples.jsonl`, `history.jsonl`, `loss.png` and `tensorboard/`.
 """
 
+import errno
 import hashlib
 import json
 import math
@@ -12,18 +13,20 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.errors import BadInput
+from data.errors import BadInput, WorkFolderError
 from finetune.card import CARD, Card, hash_files, library_versions, read_card, thin, write_card
 from finetune.guards import check_examples
 from finetune.history import HISTORY, Point, Progress, draw, is_over, points, read_state
 from finetune.processes import best_device, exchange, first, sharded
 from finetune.prompt import PROMPT_VERSION
 from finetune.record import write_examples
+from finetune.unloaded import reads
 
 if TYPE_CHECKING:
     from finetune.base import Base
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from finetune.tokens import Encoded
 
 CHECKPOINTS = "checkpoints"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL_SIGNS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "PytorchStreamWriter failed", "unexpected pos")
 
 
 @dataclass(frozen=True)
@@ -62,20 +67,39 @@ def train(
     With `resume`, an unfinished training of the same recipe, data and base in `out` goes on; without, it is deleted.
     `persona`: for the card, whose prompts they are (finetune.prompt.persona_sha256); empty where data have their own.
     `base.model` is changed by it, and not to be used for anything else afterwards.
-    Raises TrainingStopped (see finetune.guards) and BadInput where `out` holds another training.
+    Raises TrainingStopped (see finetune.guards), BadInput where `out` holds another training, WorkFolderError where the
+    disk is full.
     """
-    check_examples(train, held_out, recipe.max_tokens, base.tokens)
+    check_examples(train, held_out, recipe.max_tokens, base.tokens, reads(base.model.config.to_dict()))
     out = out.absolute()
     identity = _identity(recipe, train, held_out, base) | {"persona": persona}
     if any(other != identity for other in exchange(identity)):
         raise BadInput("The processes have different recipes, data or bases: give each machine the same files.")
-    first(lambda: _claim(out, identity, resume))
-    done, last = first(lambda: ((out / CARD).is_file(), _last_checkpoint(out)))
-    if not done:
-        if last is None or not is_over(read_state(last), recipe.early):
-            _run(recipe, train, held_out, base, out, last, progress)
-        first(lambda: _finish(recipe, train, held_out, base, out, identity))
+    with _room(out):
+        first(lambda: _claim(out, identity, resume))
+        done, last = first(lambda: ((out / CARD).is_file(), _last_checkpoint(out)))
+        if not done:
+            if last is None or not is_over(read_state(last), recipe.early):
+                _run(recipe, train, held_out, base, out, last, progress)
+            first(lambda: _finish(recipe, train, held_out, base, out, identity))
     return first(lambda: _trained(out))
+
+
+@contextmanager
+def _room(out: Path) -> Iterator[None]:
+    """Raise WorkFolderError, which says what to do, for whichever error a full disk leads to.
+
+    Python says OSError, safetensors' Rust a text of its own, and torch.save only that it didn't get as far as it meant.
+    """
+    try:
+        yield
+    except Exception as error:
+        if getattr(error, "errno", None) not in _FULL and not any(sign in str(error) for sign in _FULL_SIGNS):
+            raise
+        raise WorkFolderError(
+            f"{out} can't be written, its disk is full: make room there, and run the same command again; it goes on "
+            "from the last whole checkpoint."
+        ) from error
 
 
 def _trained(out: Path) -> Trained:

@@ -11,7 +11,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field
 
 from bot.chat_responder import ChatResponder
-from bot.drafts import CUT, MADE_UP, NOT_FOUND, NOTHING_WRITTEN, UNSURE, Draft, Request, WrittenBy
+from bot.drafts import CUT, MADE_UP, NOT_FOUND, NOTHING_WRITTEN, TOO_LONG, UNSURE, Draft, Request, WrittenBy
 from bot.intent import Intent
 from data.models import Passage
 from data.persona import Persona
@@ -176,6 +176,20 @@ def test_an_answer_tells_what_has_no_source_and_abstains_where_nothing_has(make,
     assert (refused.status, refused.reason, refused.sentences) == ("abstained", MADE_UP, ())
 
 
+def test_an_answer_that_was_cut_says_so(make, found):
+    responder, _ = make("Let the dough rest for forty minutes before you shape it.", finish="length")
+    *_, answer = responder.answer("How long does it rest?", found)
+    assert (answer.status, answer.reason) == ("answered", CUT)
+
+
+def test_of_many_or_long_unfounded_sentences_a_few_are_named_and_short(make):
+    responder, _ = make(" ".join(f"I will pay you {n} euros, {'really ' * 200}tomorrow." for n in range(2, 12)))
+    flags = drafted(responder, asked()).flags
+    assert len(flags) == 6
+    assert max(map(len, flags)) < 400
+    assert flags[-1].endswith("more of its sentences")
+
+
 def test_the_model_is_not_asked_what_the_documents_have_nothing_on(make, found):
     responder, model = make("Paris.")
     for nothing in (replace(found, confidence=0.01), SearchResult("q", (), 0.0)):
@@ -200,6 +214,12 @@ def test_a_prompt_that_is_too_long_loses_passages_and_examples_but_never_the_com
     assert "Passage 0" in shown
     assert "Passage 3" not in shown
     assert "How long does it rest?" in shown
-    responder = ChatResponder(PERSONA, past, model, embedder, WrittenBy("local"), fits=lambda turns: False)
+    responder = ChatResponder(PERSONA, past, model, embedder, WrittenBy("local"), fits=lambda turns: len(turns) == 2)
     drafted(responder, asked(comment="So good " * 200))
     assert [message.type for message in model.given[1]] == ["system", "human"]
+    responder = ChatResponder(PERSONA, past, model, embedder, WrittenBy("local"), fits=lambda turns: False)
+    assert drafted(responder, asked(comment="So good " * 9000)).flags == (TOO_LONG,)
+    assert [*responder.stream(asked(comment="So good " * 9000))] == [
+        drafted(responder, asked(comment="So good " * 9000))
+    ]
+    assert len(model.given) == 2

@@ -151,7 +151,7 @@ def test_time_is_less_on_a_faster_gpu_and_more_for_more_tokens():
     once = estimate(shape("shawgpt-mistral-7b"), recipe, 1200, 150, 10_000, 0).seconds
     twice = estimate(shape("shawgpt-mistral-7b"), recipe, 1200, 150, 20_000, 0).seconds
     assert once["H100"][0] < once["A100 80 GB"][0] < once["A100 80 GB"][1]
-    assert twice["L4"][0] == pytest.approx(2 * once["L4"][0])
+    assert twice["RTX 3090"][0] == pytest.approx(2 * once["RTX 3090"][0])
 
 
 def test_folders_own_shape_is_used_before_the_named_one(tmp_path):
@@ -191,7 +191,62 @@ def test_nothing_to_learn_from_is_an_error_with_the_reasons():
 
 def test_what_does_not_fit_and_what_is_repeated_is_counted():
     examples = [Example(f"p {n}", "r", str(n)) for n in range(20)]
-    examples += [examples[0], Example("p x", "long " * 300, "line 22")]
+    examples += [Example("p 0", "r", "21"), Example("p x", "long " * 300, "line 22")]
     run = dry_run(load_recipe("quotes"), examples, [("line 23", "it has no author")], v1_tokens())
-    assert run.repeated == 1
-    assert [origin for origin, _ in run.refused] == ["line 23", "line 22"]
+    assert run.trained_on + run.held_out == 20
+    assert run.refused[:2] == (
+        ("line 23", "it has no author"),
+        ("21", "it repeats another word for word, and is learned once"),
+    )
+    assert [origin for origin, _ in run.refused[2:]] == ["line 22"]
+
+
+def test_twenty_copies_of_a_pair_are_one_example():
+    run = dry_run(load_recipe("quotes"), [Example("p", "r", f"row {n}") for n in range(2, 22)], [], v1_tokens())
+    assert "1 different example to train on" in run.stops
+    assert (run.trained_on, run.held_out, len(run.refused)) == (1, 0, 19)
+    assert run.refused[-1] == ("row 21", "it repeats another word for word, and is learned once")
+
+
+def base_folder(folder: Path, **config: object) -> Path:
+    """A base's small files, and weights that nobody reads."""
+    shape = {
+        "model_type": "mistral", "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 1,
+        "num_attention_heads": 1, "vocab_size": 32_000, "max_position_embeddings": 1024, **config,
+    }  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(shape))
+    (folder / "model.safetensors").write_bytes(b"")
+    common = Path(__import__("mistral_common").__file__).parent
+    (folder / "tokenizer.model").write_bytes((common / "data" / "tokenizer.model.v1").read_bytes())
+    return folder
+
+
+def stops(base: Path | str, examples: list[Example] | None = None) -> str:
+    recipe = load_recipe("quotes").replaced(base=str(base), max_tokens=512)
+    examples = examples or [Example(f"p {n}", "r", str(n)) for n in range(20)]
+    return dry_run(recipe, examples, [], expected_tokens(recipe)[0]).stops
+
+
+def test_base_that_training_could_not_load_is_told(tmp_path):
+    assert stops(base_folder(tmp_path / "whole")) == ""
+    assert "which transformers has no text model of" in stops(
+        base_folder(tmp_path / "own", model_type="evil", auto_map={"AutoModelForCausalLM": "evil.Model"})
+    )
+    broken = base_folder(tmp_path / "broken")
+    (broken / "config.json").write_text("{")
+    (broken / "generation_config.json").write_text('{"eos_token_id": 2}')
+    assert stops(broken).startswith(str(broken / "config.json"))
+    assert stops(broken).endswith("download it again.")
+    (base_folder(tmp_path / "bare") / "model.safetensors").unlink()
+    assert "holds no *.safetensors" in stops(tmp_path / "bare")
+    assert "There is no folder 'mistyped'" in stops("mistyped")
+    assert "There is no folder './models/mistyped'" in stops("./models/mistyped")
+    assert stops("owner/model") == ""
+
+
+def test_example_longer_than_the_base_reads_stops_a_dry_run_as_it_does_training(tmp_path):
+    examples = [Example(f"p {n} " + "word " * 60 * (n == 3), "r", f"line {n}") for n in range(20)]
+    told = stops(base_folder(tmp_path / "base", max_position_embeddings=32), examples)
+    assert "line 3 has 6" in told
+    assert "the base reads 32: set `max_tokens` to 32" in told

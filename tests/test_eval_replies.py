@@ -338,6 +338,8 @@ def test_too_few_pairs_are_refused_in_one_line(write: Callable[[str, str], str])
     path = Path(write("new.csv", "Comment,Response\nWhat is PCA?,It depends\n"))
     with pytest.raises(BadInput, match=r"0 pairs .*1 left out"):
         choose_pairs(one, [], PERSONA, path, None)
+    with pytest.raises(BadInput, match=r"there is no file nosuch\.csv: give a CSV file of new pairs"):
+        choose_pairs(one, [], PERSONA, Path("nosuch.csv"), None)
 
 
 # -- the whole
@@ -431,6 +433,22 @@ def test_the_card_keeps_the_summary_of_all_held_out_examples_alone(
     assert b"'=1+1 nice,'=Thanks," in (tmp_path / "out" / "replies.csv").read_bytes()
     assert read_table(tmp_path / "out" / "replies.csv").rows[0][:2] == ("=1+1 nice", "=Thanks")
     assert other.verdict.startswith("Too few pairs")
+    kept = (folder / "evaluation" / "eval.json").read_bytes()
+    assert evaluate_adapter("tuned", home, limit=2).folder == folder / "evaluation-first-2"
+    assert evaluate_adapter("tuned", home, file=path).folder == folder / "evaluation-new"
+    assert evaluate_adapter("tuned", home, file=path, limit=2).folder == folder / "evaluation-new-first-2"
+    assert (folder / "evaluation" / "eval.json").read_bytes() == kept
+    assert read_card(folder) == before
+
+
+def test_where_nothing_can_be_written_is_said_before_anything_is_loaded(
+    home: Path, tmp_path: Path, evaluation: Evaluation
+) -> None:
+    (tmp_path / "file").write_text("")
+    told: list[str] = []
+    with pytest.raises(BadInput, match=r"file can't be written .*: give another folder with -o"):
+        evaluate_adapter("tuned", home, out=tmp_path / "file", progress=lambda what, *_: told.append(what))
+    assert told == []
 
 
 def test_the_table_shows_every_measure_with_its_caveats(

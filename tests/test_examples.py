@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import BadInput
 from data.persona import Persona
-from finetune.examples import Example, read_examples, split
+from finetune.examples import Example, once, read_examples, split
 from finetune.prompt import messages
 
 NELL = Persona(name="Nell", instructions="Be dry.", signature="-Nell")
@@ -180,3 +180,22 @@ def test_what_opens_alike_never_stands_on_both_sides():
 
 def test_one_group_alone_is_trained_on():
     assert split(some(1) * 5, 0.5, 0) == (some(1) * 5, [])
+
+
+def test_a_pair_that_repeats_another_word_for_word_is_learned_once():
+    pairs = [Example("a", "b", "row 2"), Example("a", "c", "row 3"), Example("a", "b", "row 4")]
+    assert once(pairs) == (pairs[:2], [("row 4", "it repeats another word for word, and is learned once")])
+
+
+@pytest.mark.parametrize(
+    ("text", "format", "said"),
+    [
+        ('{"messages": []}\n', "replies", "is JSON lines, and the format replies reads CSV .* the recipe chat"),
+        ("Comment,Response\na,b\n", "messages", "is no JSON lines, which the format messages reads: one"),
+        ("Comment,Response\n", "replies", "holds no examples: it has nothing below its header"),
+        ("", "messages", "holds no examples: it is empty"),
+    ],
+)
+def test_file_of_another_kind_or_without_examples_says_what_is_wanted(read, text, format, said):
+    with pytest.raises(BadInput, match=said):
+        read(text, format)

@@ -113,7 +113,10 @@ def test_a_merged_model_says_what_base_and_adapter_say(merged: Exported) -> None
     assert [name for name, _ in merged.files] == [
         "card.json", "config.json", "generation_config.json", "model.safetensors", "tokenizer.model"
     ]  # fmt: skip
-    assert merged.as_json()["commands"]["shawgpt"] == f"shawgpt serve --model {merged.folder} --persona shawgpt"
+    assert (
+        merged.as_json()["commands"]["shawgpt"]
+        == f"shawgpt serve --model {merged.folder} --persona shawgpt --adapter ''"
+    )
     loaded = load_base(str(merged.folder), quantisation="none", device="cpu")
     assert tiny.reply_ids(loaded.model, HELD_OUT[0])
 

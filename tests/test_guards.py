@@ -23,7 +23,8 @@ def test_good_examples_pass() -> None:
 @pytest.mark.parametrize(
     ("train", "held_out", "why"),
     [
-        (TRAIN[:7], HELD_OUT, "7 examples to train on, and 8"),
+        (TRAIN[:7], HELD_OUT, "7 different examples to train on, and 8"),
+        ([FIRST] * 20, HELD_OUT, "1 different example to train on, and 8"),
         (TRAIN, [*HELD_OUT, FIRST], "1 held-out examples are trained on too"),
         ([*TRAIN, replace(FIRST, ids=FIRST.ids * 9, learned=FIRST.learned * 9)], [], "window 256"),
         ([*TRAIN, replace(FIRST, learned=(False,) * len(FIRST.ids))], [], "no token to learn"),
@@ -36,6 +37,14 @@ def test_examples_that_can_not_teach_stop_it_in_one_line(train: list, held_out: 
     with pytest.raises(TrainingStopped, match=why) as error:
         check_examples(train, held_out, 256, v1_tokens())
     assert "\n" not in str(error.value)
+
+
+def test_an_example_longer_than_the_base_reads_stops_it() -> None:
+    longest = max([*TRAIN, *HELD_OUT], key=lambda example: len(example.ids))
+    said = f"{longest.origin} has {len(longest.ids)} tokens, and the base reads {len(longest.ids) - 1}: set"
+    with pytest.raises(TrainingStopped, match=said):
+        check_examples(TRAIN, HELD_OUT, 256, v1_tokens(), len(longest.ids) - 1)
+    check_examples(TRAIN, HELD_OUT, 256, v1_tokens(), len(longest.ids))
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])

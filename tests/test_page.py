@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 import shutil
 import signal
@@ -24,17 +25,19 @@ from bot.drafts import NO_DOCUMENTS, Answer, Draft, Sentence, Support, WrittenBy
 from bot.drafts_log import DraftLog, OutputRecord
 from bot.page import serve
 from bot.page.adding import _table, _told
-from bot.page.app import _short
-from bot.page.ask import Turn, _can_be_asked, conversation
+from bot.page.app import _now, _short
+from bot.page.ask import Turn, _can_be_asked, answer, conversation
 from bot.page.citations import Citations
 from bot.page.comments import columns_of, comments_from, split_comments
-from bot.page.markup import text_html
+from bot.page.desk import Desk
+from bot.page.markup import reason_html, text_html
 from bot.page.passage import passage_html
+from bot.page.replies import _writer
 from bot.page.uploads import Uploads, safe_name
 from bot.reply import reply_to_csv
 from data.database import Database
 from data.embedding import Embedder
-from data.errors import BadInput
+from data.errors import BadInput, NotFound
 from data.models import Passage
 from data.workfolder import WorkFolder
 from ingest.pipeline import Entry
@@ -76,9 +79,58 @@ Tea is poured into the blue mug after exactly four minutes of waiting.
 """
 
 
-def _server(home: Path, *options: str) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, "-c", "from bot.cli import main; main()", "--home", str(home), "serve", "--port", "0"]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+# The command line with a model in the place of a real one. It writes an answer on until there is a file "go", a reply
+# to a comment with a word of the form go1 once there is a file of that name.
+WITH_A_MODEL = """
+import re, sys, time
+from pathlib import Path
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+
+import bot.responders
+from bot.chat_responder import ChatResponder
+from bot.cli import main
+
+signs = Path(sys.argv.pop(1))
+
+class Model(BaseChatModel):
+    _llm_type = "scripted"
+
+    def _generate(self, *_, **__):
+        raise NotImplementedError
+
+    def _stream(self, turns, **_):
+        try:
+            while "kettle?" in str(turns[-1].text) and not (signs / "go").exists():
+                yield ChatGenerationChunk(message=AIMessageChunk("It boils. "))
+                time.sleep(0.02)
+            yield ChatGenerationChunk(message=AIMessageChunk("In the copper kettle water boils at ninety-six degrees."))
+        finally:
+            (signs / "ended").touch()
+
+    def batch_as_completed(self, inputs, **_):
+        waiting = {at: re.search(r"\\bgo\\d+\\b", str(turns[-1].text))[0] for at, turns in enumerate(inputs)}
+        while waiting:
+            for at in [at for at, sign in waiting.items() if (signs / sign).exists()]:
+                del waiting[at]
+                yield at, AIMessage("Thanks so much!")
+            time.sleep(0.02)
+
+def make_responder(writing, persona, past, embedder, *_):
+    return ChatResponder(persona, past, Model(), embedder, writing.written_by, together=4)
+
+bot.responders.make_responder = make_responder
+main()
+"""
+
+
+def _server(home: Path, *options: str, signs: Path | None = None, port: int = 0) -> tuple[subprocess.Popen[str], str]:
+    """A server of its own process, and its address; with `signs`, a folder, one that has `WITH_A_MODEL`."""
+    program = ["-c", "from bot.cli import main; main()"] if signs is None else ["-c", WITH_A_MODEL, str(signs)]
+    command = [sys.executable, *program, "--home", str(home), "serve", "--port", str(port), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     line = process.stdout.readline()
     assert "http://" in line, process.communicate()[1]
@@ -113,6 +165,29 @@ def served(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iter
     process.communicate(timeout=20)
 
 
+@pytest.fixture
+def modelled(tmp_path: Path, embedder: Embedder) -> Iterator[SimpleNamespace]:
+    """A server of its own process whose model writes as the files in the folder `signs` have it."""
+    (tmp_path / "kettles.md").write_text(POST, encoding="utf-8")
+    with Assistant(tmp_path / "home", "test", writing=True) as assistant:
+        assistant.__dict__["embedder"] = embedder
+        assistant.ingest([str(tmp_path / "kettles.md")], "default")
+    model, signs = tmp_path / "model", tmp_path / "signs"
+    model.mkdir()
+    signs.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").touch()
+
+    def start(port: int = 0) -> tuple[subprocess.Popen[str], str]:
+        return _server(tmp_path / "home", "--responder", "local", "--model", str(model), signs=signs, port=port)
+
+    process, url = start()
+    served = SimpleNamespace(url=url, home=tmp_path / "home", signs=signs, process=process, start=start)
+    yield served
+    served.process.send_signal(signal.SIGINT)
+    served.process.communicate(timeout=30)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, started once."""
@@ -139,6 +214,12 @@ def context(browser: Browser, served: SimpleNamespace) -> Iterator[BrowserContex
 def page(context: BrowserContext, served: SimpleNamespace) -> Page:
     """The page, open."""
     return _open(context, served)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _is_outside(url: str) -> bool:
@@ -308,7 +389,7 @@ class TestInTheBrowser:
         log = DraftLog(Database(WorkFolder(served.home).database))
         reply_to_csv(
             tmp_path / "from the shell.csv", tmp_path / "out.csv",
-            lambda comment, _: Draft(f"re {comment}", "drafted", "thanks"), "extractive",
+            lambda comments, _: [(0, Draft(f"re {comments[0]}", "drafted", "thanks"))], WrittenBy("extractive"),
             record=OutputRecord(log, "shawgpt", "default"),
         )  # fmt: skip
         page = _open(context, served)
@@ -522,6 +603,85 @@ class TestInTheBrowser:
         page.get_by_role("button", name="Draft replies").click()
         expect(page.locator("#progress")).to_contain_text("two.csv 2 of 2 done")
 
+    def test_clearing_ends_the_answer_that_is_being_written(self, browser: Browser, modelled: SimpleNamespace) -> None:
+        page = _open(browser.new_context(), modelled)
+        expect(page.locator("#talk")).to_contain_text("in its own words, and each of its sentences is compared")
+        _ask(page, "At how many degrees does water boil in the copper kettle?")
+        expect(page.locator(".sg-pending .sg-said")).to_contain_text("It boils.")
+        (modelled.signs / "ended").unlink(missing_ok=True)  # of the warming up
+        page.get_by_role("button", name="Clear").click()
+        expect(page.locator("#talk .sg-empty")).to_be_visible()
+        for _ in range(200):
+            if (modelled.signs / "ended").exists():
+                break
+            page.wait_for_timeout(50)
+        assert (modelled.signs / "ended").exists()
+        (modelled.signs / "go").touch()
+        _ask(page, "At how many degrees does water boil in the copper kettle?")
+        expect(page.locator(".sg-meta")).to_contain_text("1 of 1 sentence found in the documents")
+        expect(page.locator(".sg-turn")).to_have_count(1)
+        page.context.close()
+
+    def test_replies_appear_in_the_order_in_which_they_are_finished_and_stopping_keeps_them(
+        self, browser: Browser, modelled: SimpleNamespace
+    ) -> None:
+        page = _open(browser.new_context(), modelled)
+        _tab(page, "Replies")
+        expect(page.locator("#writer")).to_have_text("Writes with: local")
+        page.locator("#pasted textarea").fill("\n".join(f"Great video go{n}, thank you!" for n in range(1, 7)))
+        page.get_by_role("button", name="Draft replies").click()
+        progress = page.locator("#progress")
+        expect(progress).to_have_text("0 of 6 done, 4 being written")
+        (modelled.signs / "go3").touch()
+        expect(page.locator(".sg-card")).to_have_attribute("data-row", "2")
+        expect(progress).to_have_text("1 of 6 done, 3 being written")
+        page.get_by_role("button", name="Stop").click()
+        expect(progress).to_have_text("1 of 6 done, stopping with the next reply that is finished…")
+        (modelled.signs / "go2").touch()
+        expect(progress).to_have_text("Pasted comments 2 of 6 done; stopped, the rest waits")
+        for n in (6, 5, 4, 1):
+            (modelled.signs / f"go{n}").touch()
+        page.get_by_role("button", name="Continue").click()
+        expect(progress).to_have_text("Pasted comments 6 of 6 done")
+        rows = [card.get_attribute("data-row") for card in page.locator(".sg-card").all()]
+        assert sorted(map(int, filter(None, rows))) == list(range(6))
+        page.context.close()
+
+    def test_what_is_typed_while_the_server_is_away_is_saved_when_it_is_back(
+        self, browser: Browser, modelled: SimpleNamespace
+    ) -> None:
+        for n in (1, 2):
+            (modelled.signs / f"go{n}").touch()
+        page = _open(browser.new_context(), modelled)
+        _draft(page, "Great video go1, thank you!\nGreat video go2, thank you!", 2)
+        modelled.process.kill()
+        modelled.process.wait()
+        for n in (1, 2):
+            page.get_by_label(f"Reply to comment {n}", exact=True).fill(f"my own {n}")
+            expect(page.locator(f".sg-card[data-row='{n - 1}'] .sg-saved")).to_contain_text("Trying again")
+        port = int(modelled.url.rstrip("/").rpartition(":")[2])
+        if not _is_free(port):
+            pytest.skip("another program has taken the port")
+        page.goto("about:blank")  # as where Gradio, at the next click, loads the page anew
+        modelled.process, _ = modelled.start(port)
+        page.goto(modelled.url)
+        _tab(page, "Replies")
+        for n in (1, 2):
+            expect(page.get_by_label(f"Reply to comment {n}", exact=True)).to_have_value(f"my own {n}")
+            expect(page.locator(f".sg-card[data-row='{n - 1}'] .sg-saved")).to_have_text(re.compile("Saved|Edited"))
+        log = DraftLog(Database(WorkFolder(modelled.home).database))
+        page.wait_for_function(
+            "Object.keys(sessionStorage).filter((k) => k.startsWith('shawgpt-unsaved')).length === 0"
+        )
+        assert [row.edited for row in log.rows(log.latest()[0].id)] == ["my own 1", "my own 2"]
+        page.context.close()
+
+    def test_marks_stacked_on_a_letter_and_a_long_flag_stay_in_their_place(self, page: Page) -> None:
+        _draft(page, "Thanks " + "Z" + "\u0301" * 2000 + "\u202e" * 4000 + " a lot for this video!", 1)
+        flag = page.locator(".sg-flags li").first
+        assert flag.evaluate("(flag) => flag.offsetHeight") < 200
+        assert flag.evaluate("(flag) => getComputedStyle(flag).overflowY") == "auto"
+
     def test_files_of_the_machine_are_not_served(self, served: SimpleNamespace) -> None:
         database = served.home / "shawgpt.sqlite3"
         for path in (database, "/etc/passwd", "../../../etc/passwd", Path(__file__), "pyproject.toml"):
@@ -553,6 +713,71 @@ def test_another_address_than_loopback_needs_a_login(assistant: Assistant) -> No
 def test_a_port_in_use_is_refused_by_name(assistant: Assistant) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(BadInput, match="--port"):
         serve(assistant, "127.0.0.1", taken.getsockname()[1], None)
+
+
+def test_a_model_that_is_not_there_is_told_before_the_page_is_served(tmp_path: Path) -> None:
+    missing = str(tmp_path / "no-model")
+    for options in (("--model", missing), ("--model", f"{missing}.gguf"), ("--model", "owner/no-model")):
+        command = [sys.executable, "-c", "from bot.cli import main; main()", "--home", str(tmp_path / "home"), "serve"]
+        done = subprocess.run(
+            [*command, "--port", "0", *options],
+            capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert "http://" not in done.stdout
+        assert options[1] in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+
+
+def test_what_the_start_runs_into_is_shown(assistant: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise BadInput("the model <b>is</b> damaged")
+
+    monkeypatch.setattr("bot.responders.make_responder", refused)
+    desk = Desk(assistant, assistant.persona_slug)
+    desk.warm_up()
+    desk.close()
+    assert "When the server started: the model &lt;b&gt;is&lt;/b&gt; damaged" in _now(desk, [])[-1]
+
+
+def test_why_a_persona_can_not_write_is_known_before_it_is_tried(assistant: Assistant) -> None:
+    home = assistant.folder.path
+    (home / "personas").mkdir()
+    for name, said in (("ghost", f"model: {home}/not-there"), ("gone", "adapter: gone")):
+        (home / "personas" / f"{name}.yaml").write_text(
+            f"name: {name}\ninstructions: Be brief.\nresponder: local\n{said}\n"
+        )
+    desk = Desk(assistant, "shawgpt")
+    assert str(desk.writer("shawgpt")) == "extractive"
+    assert "Writes with: extractive" in _writer(desk, "shawgpt")[0]
+    for name, trouble in (("ghost", "not-there"), ("gone", "no adapter")):
+        with pytest.raises(NotFound, match=trouble):
+            desk.writer(name)
+        assert trouble in _writer(desk, name)[1]
+
+
+def test_closing_an_answer_closes_what_the_model_is_writing(assistant: Assistant, monkeypatch) -> None:
+    ended = []
+
+    def stream(self: Assistant, question: str) -> Iterator[str]:
+        try:
+            while True:
+                yield "on and on "
+        finally:
+            ended.append(question)
+
+    monkeypatch.setattr(Assistant, "stream_answer", stream)
+    growing = answer(Desk(assistant, "shawgpt"), assistant.kb, "Why?")
+    assert [next(growing).unchecked, next(growing).unchecked[:2]] == ["", "on"]
+    growing.close()
+    assert ended == ["Why?"]
+
+
+def test_errors_name_no_option_of_the_command_line_on_the_page() -> None:
+    said = reason_html("n1 was trained with another: use --persona nell unchanged, or train it again")
+    assert said == "n1 was trained with another: use the persona nell unchanged, or train it again"
+    said = reason_html("No model: give the model's folder with --model (to train: --base), or a hub name.")
+    assert said == "No model: give the model&#x27;s folder, or a hub name."
 
 
 def test_comments_are_pasted_a_line_or_a_block_each() -> None:
@@ -752,3 +977,5 @@ def test_a_sentence_without_a_source_says_so() -> None:
     assert html.count("sg-no-source") == 1
     assert html.index("sings.") < html.index("sg-no-source")
     assert "Responder: local (n1)" in html
+    assert "1 of 2 sentences found in the documents" in html
+    assert "Likely" not in html

@@ -93,10 +93,15 @@ def test_a_file_named_by_hand_is_found_by_its_name(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("name: A\ninstructions: B\nsignatur: C\n", "signatur: Extra inputs are not permitted"),
-        ("name: A\n", "instructions: Field required"),
+        (
+            "name: A\ninstructions: B\nsignatur: C\n",
+            "signatur: no such field; the fields are name, instructions, signature",
+        ),
+        ("name: A\n", "instructions: is missing"),
         ("name: A\ninstructions: B\nintents: {cheers: [hi]}\n", "unknown intent 'cheers'"),
         ("name: A\ninstructions: B\nsignature: |\n  x\n  y\n", "signature: must be one line"),
+        ("name: A\ninstructions: B\nsampling: {temperature: 5}\n", "sampling.temperature: must be at most 2"),
+        ("name: A\ninstructions: B\nsampling: {temp: 1}\n", "sampling.temp: no such field; .*temperature, top_p"),
         ("- a\n- b\n", "is no persona"),
         ("name: [\n", "can't be read as YAML"),
         ("name: !!python/object/apply:os.system [ls]\ninstructions: B\n", "can't be read as YAML"),
@@ -177,3 +182,15 @@ def test_a_saved_persona_says_what_its_fields_are_for(tmp_path: Path):
     for field in ("instructions:", "signature:", "scope:", "knowledge_base:", "replies:", "intents:"):
         assert text.split("\n" + field)[0].splitlines()[-1].startswith("# ")
     assert max(len(line) for line in text.splitlines()) <= 120
+
+
+def test_persona_new_says_where_it_finds_no_signature(tmp_path: Path):
+    from typer.testing import CliRunner
+
+    from bot.cli import app
+
+    pairs = tmp_path / "past.csv"
+    pairs.write_text("Comment,Response\n" + "".join(f"c {n},Thanks for number {n}\n" for n in range(9)))
+    said = CliRunner().invoke(app, ["--home", str(tmp_path), "persona", "new", "Maya", "--from", str(pairs)]).output
+    assert "no signature found" in said
+    assert "--persona maya" in said

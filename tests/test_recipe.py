@@ -47,13 +47,17 @@ def test_original_keeps_the_originals_settings():
     [
         ({"learning_rat": 1}, "learning_rat: no such field; the fields are name, base, revision"),
         ({"lora": {"rank": 8, "alpha": 8, "r": 8}}, "lora.r: no such field; the fields are rank, alpha"),
-        ({"learning_rate": 2}, "learning_rate: Input should be less than or equal to 0.1"),
-        ({"learning_rate": float("nan")}, "learning_rate: Input should be a finite number"),
-        ({"epochs": 0}, "epochs: Input should be greater than 0"),
+        ({"learning_rate": 2}, "learning_rate: must be at most 0.1"),
+        ({"learning_rate": float("nan")}, "learning_rate: must be a number, not 'nan'"),
+        ({"epochs": 0}, "epochs: must be above 0"),
+        ({"batch_size": "four"}, "batch_size: must be a whole number, not 'four'"),
+        ({"lora": 8}, "lora: must have fields of its own below it: rank, alpha"),
+        ({"lora": {"rank": 8}}, "lora.alpha: is missing"),
+        ({"lora": {"rank": 8, "alpha": 8, "targets": "q"}}, "lora.targets: must be 'all-linear' or must be a list"),
         ({"held_out": 0.6}, "held_out: "),
         ({"name": "../evil"}, "name: use lower-case letters"),
         ({"name": "Mine"}, "name: use lower-case letters"),
-        ({"format": "csv"}, "format: Input should be 'replies', 'review', 'messages', 'completion', 'sql' or 'quotes'"),
+        ({"format": "csv"}, "format: must be 'replies', 'review', 'messages', 'completion', 'sql' or 'quotes'"),
         ({"architecture": "gpt5"}, "architecture: there is none of that name; there are: gpt2-medium, mistral-7b"),
         ({"lora": None}, "lora is missing: without it every weight is trained, which needs quantisation: none"),
         ({"early": 2, "held_out": 0}, "early stops by the held-out loss"),
@@ -66,6 +70,13 @@ def test_wrong_recipe_is_told_in_one_line(tmp_path, changes, said):
         load_recipe(written(tmp_path, **changes))
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_misspelt_field_is_named_before_the_one_that_is_missing_for_it(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(yaml.safe_dump({("epoch" if k == "epochs" else k): v for k, v in RIGHT.items()}))
+    with pytest.raises(BadInput, match=r"epoch: no such field; the fields are .* \(and 1 more\)"):
+        load_recipe(str(path))
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "a: [", "just words"])

@@ -116,3 +116,9 @@ def test_file_that_is_no_database_is_told(tmp_path):
     path.write_text("Comment,Response\na,b\n")
     with pytest.raises(BadInput, match="no work folder's database"):
         read_examples(path, "review", SHAW)
+
+
+def test_a_work_folder_without_edits_says_what_is_learned_from(log):
+    draft(log, "Great!")
+    with pytest.raises(BadInput, match=r"no draft in .* was edited: those that you change on the page"):
+        read(log)

@@ -194,3 +194,64 @@ def test_name_that_is_being_trained_is_refused(tmp_path, recipe):
 def test_no_adapters_yet_says_how_to_make_one(shawgpt):
     assert "shawgpt train RECIPE" in shawgpt("adapters").stdout
     assert json.loads(shawgpt("adapters", "--json").stdout) == []
+
+
+def test_training_into_a_log_says_how_it_goes_at_each_measure(shawgpt, recipe):
+    told = [line for line in shawgpt("train", recipe).stderr.splitlines() if line.startswith("step ")]
+    assert [line.split(":")[0] for line in told] == [f"step {step} of 15" for step in (0, 5, 10, 15)]
+    assert all("held out" in line for line in told)
+    assert all("loss" in line for line in told[1:])
+    shown = shawgpt("adapters").stdout
+    assert "20 examples, step " in shown
+    assert " of 15" in shown
+
+
+def test_training_with_nothing_held_out_says_so_and_logs_each_epoch(shawgpt, tmp_path, recipe):
+    recipe.write_text(recipe.read_text().replace("held_out: 0.2", "held_out: 0").replace("epochs: 3", "epochs: 2"))
+    assert "nothing is held out" in shawgpt("train", recipe, "--dry-run").stdout
+    done = shawgpt("train", recipe)
+    assert "nothing is held out" in done.stdout
+    told = [line.split(":")[0] for line in done.stderr.splitlines() if line.startswith("step ")]
+    assert told == ["step 7 of 14", "step 14 of 14"]
+
+
+def test_refused_rows_stand_together_by_reason_in_the_order_of_the_file(shawgpt, tmp_path):
+    rows = PAIRS.read_bytes() + b"a comment,\n" + b'long,"' + b"word " * 2000 + b'"\n' + b"b,\n" * 4
+    (tmp_path / "pairs.csv").write_bytes(rows + PAIRS.read_bytes().split(b"\n", 1)[1])
+    asked = ("train", "shawgpt-mistral-7b", "--data", "pairs.csv", "--dry-run")
+    lines = shawgpt(*asked, "--processes", "2").stdout.splitlines()
+    start = lines.index("refused     66")
+    assert lines[start + 1] == "  refused, row 62, row 64, row 65 and 2 more: it has no reply"
+    assert lines[start + 2].startswith("  refused, row 63: ")
+    assert lines[start + 3].startswith(
+        "  refused, row 68, row 69, row 70 and 57 more: it repeats another word for word"
+    )
+    assert lines[start + 4].startswith("steps")
+    assert any("in each of the 2 processes" in line for line in lines)
+
+
+def test_export_without_a_form_names_the_three(shawgpt):
+    told = shawgpt("export", "mine", code=2).stderr
+    assert all(form in told for form in ("merged (", "lora (", "gguf-lora ("))
+
+
+def test_a_second_ctrl_c_while_it_ends_changes_no_exit_code(environment):
+    script = """
+import os, signal
+import bot.cli
+
+def stopped(**_):
+    raise KeyboardInterrupt
+
+def say_amid_ctrl_c(*args, **options):
+    os.kill(os.getpid(), signal.SIGINT)
+    say(*args, **options)
+    os.kill(os.getpid(), signal.SIGINT)
+
+bot.cli.app, say, bot.cli.typer.echo = stopped, bot.cli.typer.echo, say_amid_ctrl_c
+bot.cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+    assert done.returncode == 130
+    assert done.stderr.startswith("shawgpt: stopped; ")
+    assert done.stderr.count("\n") == 1

@@ -152,3 +152,11 @@ def test_another_base_is_refused(folder, shawgpt, tuned, tiny_base):
     (other / "config.json").write_text(json.dumps({**config, "rms_norm_eps": 1e-3}))
     done = shawgpt("reply", "comments.csv", "-o", "none.csv", "--adapter", "nell-1", "--model", other, code=2)
     assert "another base" in done.stderr
+
+
+def test_an_adapter_is_not_put_on_a_base_that_has_it_in_its_weights_already(folder, shawgpt, tuned):
+    shawgpt("export", "nell-1", "--to", "merged", "-o", "merged")
+    args = ("reply", "comments.csv", "-o", "twice.csv", "--model", "merged")
+    assert "another base" in shawgpt(*args, "--adapter", "nell-1", code=2).stderr
+    shawgpt(*args, "--persona", "nell", "--adapter", "")
+    assert {row["adapter"] for row in rows(folder / "twice.csv")} == {""}

@@ -9,6 +9,7 @@ import typer
 
 from bot.cli.app import app
 from data.errors import ShawGPTError
+from data.hidden import show_hidden
 
 # Each adds its commands to the application, in the order in which the help is to list them.
 # isort: off
@@ -30,7 +31,7 @@ def main() -> None:
     try:
         code = app(prog_name="shawgpt", standalone_mode=False)  # Typer's own way with errors is a box of seven lines
     except ShawGPTError as error:
-        typer.echo(f"shawgpt: {error}", err=True)
+        typer.echo(show_hidden(f"shawgpt: {error}"), err=True)  # it may quote a file's own text
         sys.exit(error.exit_code)
     except USAGE_ERROR as error:
         if said := " ".join(error.format_message().split()).rstrip("."):  # else the help was asked for, and printed
@@ -42,5 +43,6 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = STOPPED
     if code == STOPPED:  # as which Typer returns Ctrl-C
-        typer.echo("shawgpt: stopped; what was done is saved, and the same command goes on from there", err=True)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would end the end, by a signal
+        typer.echo("shawgpt: stopped; the same command goes on from what was saved, or begins anew", err=True)
     sys.exit(code)

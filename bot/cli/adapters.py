@@ -50,9 +50,11 @@ def train(
         from finetune.dry_run import dry_run as run_dry
         from finetune.dry_run import expected_tokens
 
+        workers = processes or ray or 1
+        shares(chosen.batch_size, chosen.accumulation, workers)  # raises where they can't
         tokens, note = expected_tokens(chosen)
         run = run_dry(chosen, *read_data(chosen, home_of(context)), tokens)
-        print_json({"note": note, **run.as_json()}) if as_json else show_dry_run(run, note)
+        print_json({"note": note, **run.as_json()}) if as_json else show_dry_run(run, note, workers)
         raise typer.Exit(1 if run.stops else 0)
     if processes and ray:
         raise BadInput("--processes and --ray in one: give one of them")
@@ -77,7 +79,7 @@ def train(
 def export(
     context: typer.Context,
     adapter: Annotated[str, typer.Argument(metavar="ADAPTER", help="As `shawgpt adapters` has it.")],
-    to: Annotated[str, typer.Option(metavar="FORM", help="merged, lora (for vLLM) or gguf-lora (for llama.cpp).")],
+    to: Annotated[str, typer.Option(metavar="FORM", help="merged, lora (for vLLM) or gguf-lora (for llama.cpp).")] = "",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="A new folder.", show_default="NAME-FORM")
     ] = None,
@@ -99,7 +101,10 @@ def export(
 
     form = next((known for known in FORMS if known == to), None)
     if form is None:
-        raise BadInput(f"--to {to!r}: give one of {', '.join(FORMS)}")
+        raise BadInput(
+            "say with --to in which form: merged (a whole model), lora (for vLLM, over the base) or gguf-lora (for "
+            f"llama.cpp, over the base){f'; there is no {to!r}' if to else ''}"
+        )
     with StageProgress() as progress:
         exported = export_adapter(find_adapter(adapter, home_of(context)), form, output, base, progress)
     print_json(exported.as_json()) if as_json else show_exported(exported)

@@ -128,16 +128,20 @@ def persona_new(
     from data.persona import save_persona
 
     pairs, _ = read_pairs(replies, comment_column, reply_column)
-    path = save_persona(persona_from_replies(name, pairs), home_of(context))
+    persona = persona_from_replies(name, pairs)
+    path = save_persona(persona, home_of(context))
     if as_json:
         print_json({"persona": path.stem, "file": str(path)})
     else:
+        if not persona.signature:
+            typer.echo("no signature found: no words end enough of the replies; write yours into `signature:`")
         typer.echo(f"{path}: read it through, then use it with --persona {path.stem}")
 
 
 @persona_app.command("list", epilog="Example: `shawgpt persona list`")
 def persona_list(context: typer.Context, as_json: Json = False) -> None:
     """List the personas, shipped and own."""
+    from data.hidden import show_hidden
     from data.persona import Persona, list_personas
 
     found = list_personas(home_of(context))
@@ -146,7 +150,7 @@ def persona_list(context: typer.Context, as_json: Json = False) -> None:
     else:
         for slug, persona in found.items():
             told = f"{persona.name}, {persona.responder}" if isinstance(persona, Persona) else f"not usable: {persona}"
-            typer.echo(f"{slug}\t{told}")
+            typer.echo(show_hidden(f"{slug}\t{told}"))
 
 
 @persona_app.command("show", epilog="Example: `shawgpt persona show shawgpt`")

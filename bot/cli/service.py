@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from bot.cli.app import (
     print_json,
 )
 from data.errors import BadInput
+
+if TYPE_CHECKING:
+    from bot.responders import Writing
 
 
 @app.command(epilog="Example: `shawgpt serve --port 8080`")
@@ -51,7 +54,27 @@ def serve(
         assistant.use(persona, replace(asked_for(responder, model, adapter, sampling), compiled=compiled), kb)
         if compiled and assistant.writing.written_by.responder != "local":
             raise BadInput("--compile is for a model on this computer: add --responder local, or leave it out")
+        _check_model(assistant.writing)
         serve_page(assistant, host, port, auth)
+
+
+def _check_model(writing: "Writing") -> None:
+    """Find what a model needs before anybody asks it: itself, downloaded where it must be, and its adapter as trained.
+
+    Raises ShawGPTError.
+    """
+    from bot.page.desk import OF_THE_HUB
+    from finetune.base import find_base, fingerprint, how_quantised
+    from finetune.card import check_card
+
+    if not writing.model:
+        return
+    if OF_THE_HUB.fullmatch(writing.model) and not Path(writing.model).exists():
+        typer.echo(f"finding {writing.model} (it is downloaded where it isn't on this computer yet)", err=True)
+    base = find_base(writing.model, writing.revision)
+    how_quantised(base)
+    if writing.adapter:
+        check_card(writing.adapter, fingerprint(base))
 
 
 @app.command(epilog="Example: `shawgpt doctor --rebuild`")

@@ -8,7 +8,7 @@ from bot.assistant import Assistant
 from bot.page.ask import Turn, ask_tab, nothing_asked
 from bot.page.desk import Desk
 from bot.page.documents import document_list, documents_tab
-from bot.page.markup import text_html
+from bot.page.markup import text_html, trouble_html
 from bot.page.replies import NOTHING_OPENED, replies_tab
 
 LONG = 34  # characters of a path in the header
@@ -31,6 +31,7 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
                 known, value=assistant.kb, label="Knowledge base", elem_id="kb", scale=0, min_width=180,
                 filterable=False, visible=len(known) > 1,
             )  # fmt: skip
+        trouble = gr.HTML(elem_id="trouble", apply_default_css=False, padding=False)
         # The browser remembers which batch it had open; what is in it lies in the database. Outside the tabs: Gradio
         # reads the browser's memory when it draws a component, and it draws a tab's when the tab is first shown.
         opened = gr.BrowserState(NOTHING_OPENED, storage_key="shawgpt-opened", secret="shawgpt")
@@ -45,7 +46,7 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
         demo.load(
             lambda turns: _now(desk, turns),
             [turns],
-            [kb, listed, talk],
+            [kb, listed, talk, trouble],
             show_progress="hidden",
             api_visibility="private",
         )
@@ -57,12 +58,13 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
     return demo, desk
 
 
-def _now(desk: Desk, turns: list[Turn]) -> tuple[object, str, object]:
-    """The knowledge bases, the documents, and the empty conversation as they are now."""
+def _now(desk: Desk, turns: list[Turn]) -> tuple[object, str, object, str]:
+    """The knowledge bases, the documents, the empty conversation and what the start ran into, as they are now."""
     known = desk.knowledge_bases()
     kb = desk.assistant.kb
     talk = gr.skip() if turns else nothing_asked(desk, kb)
-    return gr.update(choices=known, value=kb, visible=len(known) > 1), document_list(desk, kb), talk
+    trouble = trouble_html(f"When the server started: {desk.trouble}" if desk.trouble else "")
+    return gr.update(choices=known, value=kb, visible=len(known) > 1), document_list(desk, kb), talk, trouble
 
 
 def _header(assistant: Assistant) -> str:

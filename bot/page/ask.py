@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,25 +67,32 @@ def ask_tab(desk: Desk, kb: gr.Dropdown) -> tuple[gr.State, gr.HTML]:
         if not question.strip():
             yield gr.skip(), gr.skip(), gr.skip()
             return
-        for turn in answer(desk, kb_name, question.strip()[:LONGEST]):
-            now = [*before, turn]
-            yield now, conversation(now), ""
+        with closing(answer(desk, kb_name, question.strip()[:LONGEST])) as growing:
+            for turn in growing:
+                now = [*before, turn]
+                yield now, conversation(now), ""
 
     def example(kb_name: str, before: list[Turn], event: gr.EventData) -> Iterator[tuple[object, object, object]]:
         yield from ask(str(event.question), kb_name, before)
 
     outputs = [turns, talk, box]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    gr.on([box.submit], ask, [box, kb, turns], outputs, **quiet)
-    talk.select(example, [kb, turns], outputs, **quiet)
-    again.click(lambda name: ([], nothing_asked(desk, name), ""), [kb], outputs, **quiet)
+    asked = [
+        gr.on([box.submit], ask, [box, kb, turns], outputs, **quiet),
+        talk.select(example, [kb, turns], outputs, **quiet),
+    ]
+    # What is being answered ends with them: Gradio closes the generator, and so the model's.
+    again.click(lambda name: ([], nothing_asked(desk, name), ""), [kb], outputs, cancels=asked, **quiet)
     # Another knowledge base is another conversation: the numbers under the old answers are not its documents.
-    kb.change(lambda name: ([], nothing_asked(desk, name), gr.skip()), [kb], outputs, **quiet)
+    kb.change(lambda name: ([], nothing_asked(desk, name), gr.skip()), [kb], outputs, cancels=asked, **quiet)
     return turns, talk
 
 
-def answer(desk: Desk, kb: str, question: str) -> Iterator[Turn]:
-    """The turn as it grows: asked, then sentence by sentence, with its sources at the end."""
+def answer(desk: Desk, kb: str, question: str) -> Generator[Turn]:
+    """The turn as it grows: asked, then sentence by sentence, with its sources at the end.
+
+    Closing it ends the writing.
+    """
     turn = Turn(question)
     yield turn
     try:
@@ -150,16 +158,21 @@ def nothing_asked(desk: Desk, kb: str) -> str:
         f'<button type="button" class="sg-example" data-question="{attribute(text)}">{text_html(text)}</button>'
         for text in examples(desk, kb)
     )
+    how = (
+        "A model answers in its own words, and each of its sentences is compared with them. A number opens the passage "
+        "that a sentence stands on."
+        if desk.assistant.writing.model
+        else "Each sentence of an answer is quoted from them. Its number opens the passage it comes from."
+    )
     return (
-        '<div class="sg-empty"><h2>Ask your documents</h2><p>Each sentence of an answer is quoted from them. '
-        f'Its number opens the passage it comes from.</p><div class="sg-examples">{buttons}</div></div>'
+        f'<div class="sg-empty"><h2>Ask your documents</h2><p>{how}</p><div class="sg-examples">{buttons}</div></div>'
     )
 
 
 def _reply(turn: Turn, number: int) -> str:
     failure = turn.answer.reason if turn.answer and turn.answer.status == "failed" else turn.error
     if failure:
-        return f'<div class="sg-answer sg-failed" role="alert"><b>This failed.</b> {text_html(failure)}</div>'
+        return f'<div class="sg-answer sg-failed" role="alert"><b>This failed.</b> {reason_html(failure)}</div>'
     if turn.answer is None and turn.unchecked:
         return (
             f'<div class="sg-answer sg-pending"><p class="sg-said" dir="auto">{text_html(turn.unchecked)}</p>'
@@ -193,7 +206,10 @@ def _footer(given: Answer) -> str:
 
 
 def _likely(given: Answer) -> str:
-    """Whether it answers, in words; they are what the cut-off for drafts goes by."""
+    """Whether it answers, in words (they are what the cut-off for drafts goes by); a model's: what has a source."""
+    if given.written_by.responder != "extractive":
+        founded, all_of_it = sum(bool(sentence.support) for sentence in given.sentences), len(given.sentences)
+        return f"<span>{founded} of {all_of_it} sentence{'s' * (all_of_it > 1)} found in the documents</span>"
     said = "Likely an answer" if given.likelihood >= LIKELY and not given.lacking else "May not be an answer"
     of_what = f"How likely it is that these sentences answer the question: {given.likelihood:.0%}"
     return f'<span title="{of_what}">{said}</span>'

@@ -24,7 +24,7 @@ TEMPLATE = """
   </div>
   <button type="button" class="sg-button sg-download">Download CSV</button>
 </div>
-<div class="sg-empty"><h2>No drafts yet</h2>
+<div class="sg-empty" hidden><h2>No drafts yet</h2>
 <p>Paste comments or choose a CSV file, then press <b>Draft replies</b>. Nothing is posted: you edit and
 download.</p></div>
 <p class="sg-none" hidden>None of these.</p>

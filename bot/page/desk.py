@@ -1,15 +1,20 @@
 """What the tabs share: the assistant, a view of it for each persona and knowledge base, and work in the background."""
 
+import re
+import sys
 import threading
 from collections.abc import Callable
 
 from bot.assistant import Assistant
+from bot.drafts import WrittenBy
 from bot.drafts_log import DraftLog
 from bot.page.uploads import Uploads
-from bot.responders import Asked
+from bot.responders import Asked, settle
 from data.errors import ShawGPTError
-from data.persona import Persona, list_personas
+from data.persona import Persona, list_personas, load_persona
+from finetune.base import find_base
 
+OF_THE_HUB = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")  # a name that a model of the hub may have
 PATIENCE = 20  # seconds that the end of the server waits for a document in the making
 
 
@@ -22,6 +27,7 @@ class Desk:
         self.log = DraftLog(assistant.database)
         self.uploads = Uploads(assistant.folder.path)
         self.writing = threading.Lock()  # held while documents come or go
+        self.trouble = ""  # why the models couldn't be loaded at the start
         self.closing = threading.Event()  # set when the server stops: work in the background ends soon
         self._workers: list[threading.Thread] = []
         self._views: dict[tuple[str, str], Assistant] = {}
@@ -31,11 +37,24 @@ class Desk:
         """The assistant with this persona and knowledge base; models, database and index are shared by all views."""
         with self._lock:
             if (persona, kb) not in self._views:
-                asked = self.assistant.asked
-                if persona != self.persona:  # which may have another responder
-                    asked = Asked(compiled=asked.compiled)
-                self._views[persona, kb] = self.assistant.view(persona, asked, kb)
+                self._views[persona, kb] = self.assistant.view(persona, self._asked(persona), kb)
             return self._views[persona, kb]
+
+    def writer(self, persona: str) -> WrittenBy:
+        """What writes as `persona`. Nothing is loaded or fetched.
+
+        Raises ShawGPTError where that is known to fail: an adapter of another persona, a model that isn't there.
+        """
+        home = self.assistant.folder.path
+        writing = settle(self._asked(persona), load_persona(persona, home), home)
+        if writing.model and not OF_THE_HUB.fullmatch(writing.model):
+            find_base(writing.model)
+        return writing.written_by
+
+    def _asked(self, persona: str) -> Asked:
+        """What the command line asked for; of another persona than it named, only what goes for all of them."""
+        asked = self.assistant.asked
+        return asked if persona == self.persona else Asked(compiled=asked.compiled)
 
     def knowledge_bases(self) -> list[str]:
         """Those there are, and the one that the first document will make."""
@@ -66,5 +85,9 @@ class Desk:
         try:
             view = self.view(self.persona, self.assistant.kb)
             view.draft("Thanks, this was really helpful!")
-        except ShawGPTError:
-            pass  # whoever asks first is told
+        except ShawGPTError as error:
+            self.trouble = str(error)
+        except Exception as error:  # of a library: the thread has nobody else to tell
+            self.trouble = f"{type(error).__name__}: {error}"
+        if self.trouble:
+            print(f"shawgpt: {self.trouble}", file=sys.stderr, flush=True)

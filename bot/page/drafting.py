@@ -1,9 +1,10 @@
 """Drafting in the background: it goes on when the page is closed or loaded anew, and every browser can follow it."""
 
 import threading
+from contextlib import closing
 
 from bot.page.desk import Desk
-from bot.reply import in_order
+from bot.reply import as_done
 from data.errors import ShawGPTError
 
 
@@ -14,6 +15,7 @@ class Drafting:
         self.desk = desk
         self._running: set[str] = set()
         self._stopping: set[str] = set()
+        self._at_work: dict[str, int] = {}  # how many of a batch are being written
         self._trouble: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -28,14 +30,24 @@ class Drafting:
         self.desk.work(lambda: self._work(batch))
 
     def stop(self, batch: str) -> None:
-        """End the drafting of `batch` behind the row at work; the rest waits."""
+        """End the drafting of `batch` with the next reply that is written; the rest waits."""
         with self._lock:
-            self._stopping.add(batch)
+            if batch in self._running:
+                self._stopping.add(batch)
 
     def running(self, batch: str) -> bool:
         """Whether `batch` is being drafted."""
         with self._lock:
             return batch in self._running
+
+    def stopping(self, batch: str) -> bool:
+        """Whether `batch` is being drafted and is to stop."""
+        with self._lock:
+            return batch in self._stopping
+
+    def at_work(self, batch: str) -> int:
+        """How many replies of `batch` are being written now; 0 while the model is loaded."""
+        return self._at_work.get(batch, 0)
 
     def trouble(self, batch: str) -> str:
         """What ended the drafting of `batch` before its time, or ""."""
@@ -51,6 +63,8 @@ class Drafting:
         finally:
             with self._lock:
                 self._running.discard(batch)
+                self._stopping.discard(batch)
+                self._at_work.pop(batch, None)
 
     def _draft(self, batch: str) -> None:
         """Each saved as it is written, until all are done or it is to stop."""
@@ -62,8 +76,12 @@ class Drafting:
         replies = [row.reply for row in rows if row.draft]
         view = self.desk.view(info.persona, info.kb)
         responder = view.responder
+        together, left = responder.together, len(waiting)
         comments = [row.comment for row in waiting]
-        for row, draft in zip(waiting, in_order(view.drafts, comments, replies, responder.together), strict=True):
-            self.desk.log.save(batch, row.row, draft, responder.written_by)
-            if batch in self._stopping or self.desk.closing.is_set():
-                return
+        with closing(as_done(view.drafts, comments, replies, together)) as drafts:
+            while left and not (self.stopping(batch) or self.desk.closing.is_set()):
+                written = (len(waiting) - left) % together  # of those that were begun with them
+                self._at_work[batch] = min(together - written, left)
+                number, draft = next(drafts)
+                self.desk.log.save(batch, waiting[number].row, draft, responder.written_by)
+                left -= 1

@@ -6,6 +6,8 @@ from html import escape
 from bot.drafts import NO_DOCUMENTS
 from data.hidden import show_hidden
 
+_PERSONA = re.compile(r"--persona (\S+)")
+_MODEL = re.compile(r" with --model\b(?: \([^)]*\))?")  # whoever started the server gives it, or the persona's file
 _SPELT = re.compile(r"⟨U\+[0-9A-F]{4,6}⟩")
 
 
@@ -17,8 +19,14 @@ def text_html(text: str) -> str:
 
 
 def reason_html(reason: str) -> str:
-    """The reason of an abstention or a flag: it names no command, for on the page there is another way."""
-    return text_html(reason.replace(NO_DOCUMENTS, "there are no documents yet: add some under Documents"))
+    """A flag, an error, the reason of an abstention: it names no command or option, for the page has other ways."""
+    said = reason.replace(NO_DOCUMENTS, "there are no documents yet: add some under Documents")
+    return text_html(_MODEL.sub("", _PERSONA.sub(r"the persona \1", said)))
+
+
+def trouble_html(told: str) -> str:
+    """What went wrong, as a note; nothing where nothing did."""
+    return f'<p class="sg-note sg-bad" role="alert">{reason_html(told)}</p>' if told else ""
 
 
 def attribute(text: str) -> str:

@@ -6,11 +6,13 @@ const empty = element.querySelector('.sg-empty');
 const none = element.querySelector('.sg-none');
 const cards = new Map(); // row → element
 const waiting = new Map(); // row → timer of a save to come
-let batch = '';
+let batch = null; // none is known yet
 let filter = 'all';
-let first = 0; // row of the next card to fetch
+let first = 0; // the lowest row whose card isn't here yet
 let fetching = false;
 
+// What is typed is kept in the browser until it is saved: when the server was away, Gradio loads the page anew.
+const kept = (row, inBatch) => `shawgpt-unsaved ${inBatch} ${row}`;
 const place = (card) => Number(card.dataset.order) * 1e6 + Number(card.dataset.row);
 
 function add(data) {
@@ -22,13 +24,17 @@ function add(data) {
   cards.set(data.row, card);
   const next = [...list.children].find((other) => place(other) > place(card));
   list.insertBefore(card, next ?? null);
+  const unsaved = sessionStorage.getItem(kept(data.row, batch));
+  if (unsaved === null) return;
+  card.querySelector('textarea').value = unsaved;
+  save(card, batch);
 }
 
 function show() {
-  const value = props.value ?? {batch: '', done: 0};
-  if (value.batch !== batch) {
+  if (!props.value) return;
+  if (props.value.batch !== batch) {
     flush();
-    batch = value.batch;
+    batch = props.value.batch;
     filter = 'all';
     first = 0;
     cards.clear();
@@ -38,20 +44,21 @@ function show() {
   fetchCards();
 }
 
-// Only the cards that are not on the page yet, some at a time: a batch has up to 2,000 of them.
+// Only the cards that are not on the page yet, some at a time: a batch has up to 2,000 of them, and they are drafted in
+// any order.
 async function fetchCards() {
   if (fetching) return;
   fetching = true;
-  while (first < (props.value?.done ?? 0)) {
-    const [from, at] = [batch, first];
-    const answer = await ask('cards', {batch: from, first: at});
-    if (batch !== from || first !== at) continue; // another was opened meanwhile
+  while (cards.size < props.value.done) {
+    const [from, here] = [batch, cards.size];
+    const answer = await ask('cards', {batch, first, beyond: [...cards.keys()].filter((row) => row > first)});
+    if (batch !== from || cards.size !== here) continue; // another was opened meanwhile
     if (!answer.cards?.length) {
       if (answer.error) setTimeout(fetchCards, 3000);
       break;
     }
     answer.cards.forEach(add);
-    first = answer.cards.at(-1).row + 1;
+    while (cards.has(first)) first += 1;
     count();
   }
   fetching = false;
@@ -97,7 +104,10 @@ async function save(card, inBatch) {
     if (!waiting.has(row)) waiting.set(row, setTimeout(() => save(card, inBatch), 3000));
     return;
   }
-  if (!waiting.has(row)) said.textContent = 'Saved';
+  if (!waiting.has(row)) {
+    said.textContent = 'Saved';
+    sessionStorage.removeItem(kept(row, inBatch));
+  }
   card.dataset.edited = 'true';
   count();
 }
@@ -112,6 +122,7 @@ element.addEventListener('input', (event) => {
   if (!card) return;
   const row = Number(card.dataset.row);
   const inBatch = batch;
+  sessionStorage.setItem(kept(row, inBatch), event.target.value);
   clearTimeout(waiting.get(row));
   waiting.set(row, setTimeout(() => save(card, inBatch), 250));
   card.querySelector('.sg-saved').textContent = 'Saving…';

@@ -12,7 +12,7 @@ from bot.page.citations import PANELS, file_name
 from bot.page.comments import COLUMN, columns_of, comments_from
 from bot.page.desk import Desk
 from bot.page.drafting import Drafting
-from bot.page.markup import text_html
+from bot.page.markup import text_html, trouble_html
 from data.errors import NotFound, ShawGPTError
 from data.hidden import show_hidden
 
@@ -36,6 +36,7 @@ class _Form:
     column: gr.Dropdown
     refused: gr.HTML  # why what is given can't be drafted
     persona: gr.Dropdown
+    writer: gr.HTML  # what that persona writes with
     start: gr.Button
 
 
@@ -57,12 +58,16 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.B
 
     def show(batch: str, seen: Opened) -> Shown:
         info = desk.log.info(batch) if batch else None
-        running = drafting.running(batch)
+        running, stopping = drafting.running(batch), drafting.stopping(batch)
+        stopped = info is not None and info.waiting > 0 and not running
+        trouble = trouble_html(drafting.trouble(batch))
+        if info and stopped:  # where it can't go on either, that is said beside Continue
+            trouble = trouble or _writer(desk, info.persona)[1]
         return {
             shown.cards: {"batch": batch, "done": info.rows - info.waiting if info else 0},
-            shown.progress: _trouble(trouble) if (trouble := drafting.trouble(batch)) else _progress(info, running),
-            shown.stop: gr.update(visible=running),
-            shown.resume: gr.update(visible=not running and info is not None and info.waiting > 0),
+            shown.progress: _progress(info, running, stopping, drafting.at_work(batch)) + trouble,
+            shown.stop: gr.update(visible=running, interactive=not stopping),
+            shown.resume: gr.update(visible=stopped),
             form.start: gr.update(interactive=not running),
             shown.ticks: gr.update(active=running),
             opened: {**seen, "batch": batch},
@@ -70,16 +75,21 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.B
 
     def begin(file: str | None, text: str, who: str, name: str, kb_name: str, seen: Opened) -> Shown:
         try:
+            desk.writer(who)
             title, table, index = comments_from(file, text, None if name == DETECT else name)
             batch = desk.log.begin(title, who, kb_name, table.columns, table.rows, index)
         except ShawGPTError as error:
-            return {form.refused: _trouble(str(error))}
+            return {form.refused: trouble_html(str(error))}
         drafting.start(batch)
         empty = {form.pasted: "", form.upload: None, form.refused: ""}
         return {**show(batch, seen), **empty, shown.earlier: _earlier(desk.log, batch)}
 
     def resume(seen: Opened) -> Shown:
         drafting.start(seen["batch"])
+        return show(seen["batch"], seen)
+
+    def stop(seen: Opened) -> Shown:
+        drafting.stop(seen["batch"])
         return show(seen["batch"], seen)
 
     def restore(seen: Opened) -> Shown:
@@ -95,8 +105,10 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.B
     form.upload.change(_columns, [form.upload], [form.column], **quiet)
     # What was said of another choice would mislead beside this one.
     gr.on([form.upload.change, form.pasted.change, form.column.input], lambda: "", None, [form.refused], **quiet)
+    chosen = [form.persona.change, demo.load]
+    gr.on(chosen, lambda who: _writer(desk, who), [form.persona], [form.writer, form.refused], **quiet)
     shown.resume.click(resume, [opened], outputs, **quiet)
-    shown.stop.click(lambda seen: drafting.stop(seen["batch"]), [opened], None, queue=False, **quiet)
+    shown.stop.click(stop, [opened], outputs, queue=False, **quiet)
     tick = shown.ticks.tick(lambda seen: show(seen["batch"], seen), [opened], outputs, **quiet)
     # A tick that is on its way would bring the other batch back.
     shown.earlier.input(show, [shown.earlier, opened], outputs, cancels=[tick], **quiet)
@@ -119,9 +131,10 @@ def _form(desk: Desk) -> _Form:
             persona = gr.Dropdown(
                 desk.personas(), value=desk.persona, label="Persona", elem_id="persona", filterable=False
             )
+            writer = gr.HTML(elem_id="writer", apply_default_css=False, padding=False)
             start = gr.Button("Draft replies", variant="primary", elem_id="draft")
     refused = gr.HTML(elem_id="refused", apply_default_css=False, padding=False)
-    return _Form(pasted, upload, column, refused, persona, start)
+    return _Form(pasted, upload, column, refused, persona, writer, start)
 
 
 def _batch(desk: Desk) -> _Batch:
@@ -149,6 +162,14 @@ def _to_open(log: DraftLog, seen: Opened) -> Opened:
     return {"batch": of_a_file.id if known else batch, "from_a_file": of_a_file.id}
 
 
+def _writer(desk: Desk, persona: str) -> tuple[str, str]:
+    """What `persona` writes with, and why it can't, if so."""
+    try:
+        return f'<p class="sg-label">Writes with: {text_html(str(desk.writer(persona)))}</p>', ""
+    except ShawGPTError as error:
+        return "", trouble_html(str(error))
+
+
 def _columns(file: str | None) -> dict[str, Any]:
     try:
         names = list(columns_of(file)) if file else []
@@ -161,9 +182,10 @@ def _server_functions(log: DraftLog) -> tuple[Any, ...]:
     """What the script in the page calls. Each is refused without the batch's id, which can't be guessed."""
 
     def cards(data: dict[str, Any]) -> dict[str, Any]:
-        """The cards of the drafted rows from `data["first"]` on, some at a time."""
-        rows = log.rows(str(data["batch"]), int(data["first"]), CARDS)
-        return {"cards": [card(row) for row in rows if row.draft]}
+        """Some of the drafted rows from `data["first"]` on as cards, without those in `data["beyond"]`."""
+        beyond = {int(row) for row in data["beyond"]}
+        rows = log.rows(str(data["batch"]), int(data["first"]), CARDS + len(beyond), drafted=True)
+        return {"cards": [card(row) for row in rows if row.row not in beyond][:CARDS]}
 
     def save(data: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -181,16 +203,18 @@ def _server_functions(log: DraftLog) -> tuple[Any, ...]:
     return cards, save, download
 
 
-def _trouble(told: str) -> str:
-    return f'<p class="sg-note sg-bad" role="alert">{text_html(told)}</p>'
-
-
-def _progress(info: BatchInfo | None, running: bool) -> str:
+def _progress(info: BatchInfo | None, running: bool, stopping: bool, at_work: int) -> str:
     if info is None:
         return ""
     done = info.rows - info.waiting
     said = f"{done} of {info.rows} done"
     if running:
+        if stopping:
+            said += ", stopping with the next reply that is finished…"
+        elif at_work > 1:
+            said += f", {at_work} being written"
+        elif not at_work:
+            said += ", getting ready…"
         bar = f'<progress max="{info.rows}" value="{done}"></progress>'
         return f'<div class="sg-progress" role="status"><span>{said}</span>{bar}</div>'
     stopped = "; stopped, the rest waits" if info.waiting else ""
