@@ -109,9 +109,10 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.B
     gr.on(chosen, lambda who: _writer(desk, who), [form.persona], [form.writer, form.refused], **quiet)
     shown.resume.click(resume, [opened], outputs, **quiet)
     shown.stop.click(stop, [opened], outputs, queue=False, **quiet)
-    tick = shown.ticks.tick(lambda seen: show(seen["batch"], seen), [opened], outputs, **quiet)
-    # A tick that is on its way would bring the other batch back.
-    shown.earlier.input(show, [shown.earlier, opened], outputs, cancels=[tick], **quiet)
+    now = [shown.earlier, opened]
+    tick = shown.ticks.tick(show, now, outputs, **quiet)
+    # A tick that is on its way would bring the other batch back: what was chosen is shown again behind it.
+    shown.earlier.input(show, now, outputs, cancels=[tick], **quiet).then(show, now, outputs, **quiet)
     demo.load(restore, [opened], outputs, **quiet)
 
 
