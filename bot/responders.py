@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from bot.adapters import PERSONAL, check_persona, find_adapter
 from bot.drafts import WrittenBy
 from data.errors import AdapterRefused, BadInput, NotFound
+from data.plain_errors import plainly
 from data.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -146,8 +147,7 @@ def _sampling(own: Sampling, changes: Sequence[str]) -> Sampling:
     try:
         return Sampling.model_validate(fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"--sampling {first['loc'][0]}={first['input']}: {first['msg'].lower()}") from error
+        raise BadInput(f"--sampling {plainly(error, Sampling)}") from error
 
 
 def _default_base() -> tuple[str, str | None]:

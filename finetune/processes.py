@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import chain, islice, repeat
 from threading import Thread
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from data.errors import BadInput, ShawGPTError, TrainingStopped
 
@@ -117,23 +117,19 @@ def one_voice() -> Iterator[None]:
     The others end with 0 where they end as the first does: the launcher would stop the first before it has spoken.
     """
     if rank() == 0:
-        try:
-            with together():
-                yield
-        finally:
-            _part()
+        with together():
+            yield
         return
     try:
         with open(os.devnull, "w") as silent, redirect_stdout(silent), redirect_stderr(silent), together():
             yield
     except KeyboardInterrupt:
-        raise SystemExit(STOPPED) from None
+        leave(STOPPED)
     except Exception as error:
         if hasattr(error, "exit_code"):  # a ShawGPTError, which all have raised, or the command's end
-            raise SystemExit(0) from None
+            leave(0)
         raise
-    finally:
-        _part()
+    leave(0)
 
 
 class Turns(Generic[T]):
@@ -206,13 +202,13 @@ def _gather(given: tuple[Any, ShawGPTError | None]) -> list[tuple[Any, ShawGPTEr
     return found
 
 
-def _part() -> None:
-    """Let go of the other processes: gloo's threads would abort a process that ends while it still holds them."""
-    if "torch" in sys.modules and count() > 1:
-        from torch import distributed
-
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
+def leave(code: int) -> NoReturn:
+    """End this process with that exit code; one of several at once, for gloo's threads may abort a slow end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if count() > 1:
+        os._exit(code)
+    sys.exit(code)
 
 
 @cache

@@ -34,7 +34,7 @@ from pathlib import Path
 import torch
 from bot.adapters import choose, train_adapter
 from data.errors import ShawGPTError
-from finetune.processes import one_voice
+from finetune.processes import leave, one_voice
 torch.set_num_threads(1)
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 try:
@@ -44,10 +44,11 @@ try:
         print("kept", done.best_step)
 except ShawGPTError as error:
     print("shawgpt:", error, file=sys.stderr)
-    sys.exit(error.exit_code)
+    leave(error.exit_code)
 except KeyboardInterrupt:
     print("stopped", file=sys.stderr)
-    sys.exit(130)
+    leave(130)
+leave(0)
 """
 LAUNCH = "import sys; from finetune.processes import launch; sys.exit(launch(2, [sys.executable, *sys.argv[1:]]))"
 TOGETHER = [sys.executable, "-c", LAUNCH, "train.py"]

@@ -116,7 +116,7 @@ def test_an_answer_by_the_model_has_a_source_for_what_it_says_or_is_none(shawgpt
         (["--adapter", "nell-1", "--model", "nowhere"], "neither a folder nor on this computer"),
         (["--adapter", "nell-1", "--responder", "extractive"], "the responder extractive has no model"),
         (["--adapter", "nell-1", "--sampling", "warmth=1"], "KEY is one of temperature"),
-        (["--adapter", "nell-1", "--sampling", "temperature=9"], "less than or equal to 2"),
+        (["--adapter", "nell-1", "--sampling", "temperature=9"], "--sampling temperature: must be at most 2"),
         (["--responder", "oracle"], "known: extractive, local"),
     ],
 )
