@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 PERSONAL = ("replies", "review")  # formats whose prompts are a persona's
+LEARNED: dict[str, tuple[str, ...]] = {"reply": PERSONAL, "sql": ("sql",), "quotes": ("quotes",)}  # by a persona's task
 
 
 @dataclass(frozen=True)

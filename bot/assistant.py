@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from bot.responders import AS_THE_PERSONA_HAS_IT, Asked, persona_of, settle
 from data.database import Database
-from data.errors import NotFound, WorkFolderError
+from data.errors import BadInput, NotFound, WorkFolderError
 from data.index import Index
 from data.store import DEFAULT_KB, Source, Store
 from data.style_memory import StyleMemory
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bot.drafts import Answer, Draft, Request, Responder
     from bot.intent import IntentClassifier
     from bot.local_model import LocalModel
-    from bot.responders import Writing
+    from bot.responders import Chat, Writing
     from data.embedding import Embedder
     from data.persona import Persona
     from ingest.pipeline import Progress, Report
@@ -92,7 +92,7 @@ class Assistant:
         self.persona = chosen
         self.persona_slug = slug(name)  # its file name, which selects it
         self.kb = kb or chosen.knowledge_base
-        for part in ("intents", "responder"):
+        for part in ("intents", "responder", "chat"):
             self.__dict__.pop(part, None)
         self._retrievers.clear()
 
@@ -229,8 +229,17 @@ class Assistant:
         from bot.responders import make_responder
 
         past = self.style.all()
+        return make_responder(self.writing, self.persona, past, self.embedder, self.intents, lambda: self.chat)
+
+    @cached_property
+    def chat(self) -> "Chat":
+        """The language model that writes, loaded now. Raises BadInput where the responder has none."""
+        from bot.responders import make_chat
+
+        if not self.writing.model:
+            raise BadInput(f"the responder {self.writing.written_by} has no language model: name one with --responder")
         with self._loading:  # of several threads that ask at once, one loads the model
-            return make_responder(self.writing, self.persona, past, self.embedder, self.intents, self._models)
+            return make_chat(self.writing, self._models)
 
     def _request(self, comment: str, recent: tuple[str, ...]) -> "Request":
         from bot.drafts import SHOWN_WITH, Request

@@ -1,19 +1,21 @@
 """What writes: which responder, model, adapter and sampling are meant, and the responder made from them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from bot.adapters import PERSONAL, check_persona, find_adapter
+from bot.adapters import LEARNED, PERSONAL, check_persona, find_adapter
 from bot.drafts import WrittenBy
 from data.errors import AdapterRefused, BadInput, NotFound
 from data.plain_errors import plainly
 from data.sampling import Sampling
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from bot.drafts import Responder
     from bot.intent import IntentClassifier
     from bot.local_model import LocalModel
@@ -79,8 +81,9 @@ def settle(asked: Asked, persona: "Persona", home: Path) -> Writing:
         return Writing(WrittenBy(name), model or base, None if model else revision, None, sampling, asked.compiled)
     folder = find_adapter(adapter, home)
     card = read_card(folder)
-    if card.recipe["format"] not in PERSONAL:
-        raise AdapterRefused(f"{adapter} has learned {card.recipe['format']}, and no replies to comments")
+    if card.recipe["format"] not in LEARNED[persona.task]:
+        wanted = {"reply": "replies to comments", "sql": "SQL", "quotes": "quotes"}[persona.task]
+        raise AdapterRefused(f"{adapter} has learned {card.recipe['format']}, and no {wanted}")
     check_persona(card, adapter, persona)
     if card.recipe["lora"]:
         check_files(folder)  # before the base is loaded, which takes a while
@@ -99,20 +102,37 @@ def persona_of(adapter: str, home: Path) -> str | None:
     return str(recipe["persona"]) if recipe["format"] in PERSONAL else None
 
 
+@dataclass(frozen=True)
+class Chat:
+    """A language model that is ready to write, with the adapter and the sampling that are meant."""
+
+    model: "BaseChatModel"
+    together: int = 1  # how many prompts it is best given at once
+    fits: Callable[[Sequence["Message"]], bool] = lambda turns: True  # whether it can read a conversation and answer
+    local: "LocalModel | None" = None  # where it is on this computer: for prompts that are no conversations
+
+
 def make_responder(
     writing: Writing,
     persona: "Persona",
     past: Sequence["PastReply"],
     embedder: "Embedder",
     intents: "IntentClassifier",
-    models: dict[str, "LocalModel"],
+    chat: Callable[[], Chat],
 ) -> "Responder":
-    """The responder, its model loaded unless `models`, which are kept by name, has it. Raises ShawGPTError."""
+    """The responder; `chat` makes its model, where it has one. Raises ShawGPTError."""
     if writing.written_by.responder == "extractive":
         from bot.extractive import ExtractiveResponder
 
         return ExtractiveResponder(persona, past, embedder, intents)
     from bot.chat_responder import ChatResponder
+
+    made = chat()
+    return ChatResponder(persona, past, made.model, embedder, writing.written_by, made.together, made.fits)
+
+
+def make_chat(writing: Writing, models: dict[str, "LocalModel"]) -> Chat:
+    """The language model of `writing`, loaded unless `models`, which are kept by name, has it. Raises ShawGPTError."""
     from bot.local_chat import LocalChat
     from bot.local_model import LocalModel
 
@@ -128,7 +148,7 @@ def make_responder(
     def fits(turns: Sequence["Message"]) -> bool:
         return model.room(model.prompt_ids(turns)) >= min(writing.sampling.max_tokens, ROOM)
 
-    return ChatResponder(persona, past, chat, embedder, writing.written_by, together, fits)
+    return Chat(chat, together, fits, model)
 
 
 def _sampling(own: Sampling, changes: Sequence[str]) -> Sampling:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.errors import WorkFolderError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # SQLite's write-ahead log can corrupt a database when it is reset under load; fixed in 3.51.3 (sqlite.org/wal.html).
 # Older libraries keep the rollback journal, which is slower and sound.
@@ -71,6 +71,25 @@ CREATE TABLE IF NOT EXISTS drafts (               -- what the page shows, with t
     edited_at TEXT,
     PRIMARY KEY (batch, row)
 ) STRICT;
+
+CREATE TABLE IF NOT EXISTS sessions (             -- conversations, which can be gone on with; since version 2
+    id TEXT PRIMARY KEY,
+    persona TEXT NOT NULL,          -- its file name
+    kb TEXT NOT NULL,
+    begun_at TEXT NOT NULL          -- UTC, ISO 8601
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS exchanges (            -- a question of a session, with what came of it
+    session TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,      -- order within the session, from 0
+    question TEXT NOT NULL,         -- as it was asked
+    query TEXT NOT NULL,            -- as it is understood alone, which is searched with
+    answer TEXT NOT NULL,           -- JSON
+    at TEXT NOT NULL,               -- UTC, ISO 8601
+    rating INTEGER CHECK (rating IN (-1, 1)),     -- by who asked; NULL until rated
+    note TEXT NOT NULL DEFAULT '',  -- why
+    PRIMARY KEY (session, position)
+) STRICT;
 """
 
 
@@ -94,8 +113,8 @@ class Database:
                     f"{path.parent} was made by a newer shawgpt (schema {version}; this one reads up to "
                     f"{SCHEMA_VERSION}): upgrade shawgpt, or choose another folder with --home"
                 )
-            if version == 0 and not read_only:
-                self._create()
+            if version < SCHEMA_VERSION and not read_only:
+                self._make()
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -180,8 +199,9 @@ class Database:
                 return f"{self.path.as_uri()}?mode=ro&immutable=1"
         return f"{self.path.as_uri()}?mode=ro"
 
-    def _create(self) -> None:
-        # executescript commits on its own, so the transaction is spelt out: a kill leaves version 0 and no tables.
+    def _make(self) -> None:
+        """Make the tables, or those that an older version lacks: so far, each version has only added some."""
+        # executescript commits on its own, so the transaction is spelt out: a kill leaves the old version as it was.
         # IF NOT EXISTS, since another process may have made them while this one waited for its turn.
         self.connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
@@ -201,6 +221,8 @@ def explained(path: Path) -> Iterator[None]:
             advice = "another program holds it: wait for it to end, or stop it"
         elif "malformed" in text or "not a database" in text:
             advice = "it is damaged: restore it from a back-up (see `shawgpt doctor --help`)"
+        elif "no such table" in text:
+            advice = "an older shawgpt made it, and it can't be written here: run a command once where it can be"
         elif "disk I/O" in text:
             advice = "its disk fails or is full: see to that and run the command again"
         else:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
@@ -32,6 +32,7 @@ INTENTS = (
     "unclear",
 )
 SHIPPED = "shawgpt"
+Task = Literal["reply", "sql", "quotes"]
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f/\\]|^\s*[.-]")  # what leads elsewhere, hides a file, or is taken for an option
 _DASHES = "-–—‒―−~"
 _DASH = re.escape(_DASHES)
@@ -57,6 +58,7 @@ class Persona(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Line  # shown to the user
+    task: Task = "reply"  # what it is for: comments and questions, questions about tables, sayings
     instructions: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000)]
     signature: str = Field(default="", max_length=200)  # ends each reply, once; empty for none
     scope: str = Field(default="", max_length=2000)  # what it answers about; empty for whatever its documents hold
@@ -147,6 +149,7 @@ def to_yaml(persona: Persona) -> str:
 
 # What a person who edits a persona's file is told about its fields.
 _WHAT_FOR = {
+    "task": ("What it does: reply (comments, and questions about documents), sql, or quotes.",),
     "instructions": ("How a language model is told to write. The extractive responder doesn't read it.",),
     "signature": ("Ends each reply, once. Leave it empty for none.",),
     "scope": ("What the persona answers about, in a sentence; empty for whatever the documents hold.",),

@@ -95,7 +95,7 @@ def test_a_file_named_by_hand_is_found_by_its_name(tmp_path: Path):
     [
         (
             "name: A\ninstructions: B\nsignatur: C\n",
-            "signatur: no such field; the fields are name, instructions, signature",
+            "signatur: no such field; the fields are name, task, instructions, signature",
         ),
         ("name: A\n", "instructions: is missing"),
         ("name: A\ninstructions: B\nintents: {cheers: [hi]}\n", "unknown intent 'cheers'"),
