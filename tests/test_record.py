@@ -446,7 +446,7 @@ def test_search_goes_on_where_another_process_forgets_what_it_has_found(filled, 
 
 def test_database_made_by_two_processes_at_once_is_whole(tmp_path):
     first = Database(tmp_path / "shawgpt.sqlite3")
-    first._create()  # as the second one does, which found no tables when it looked
+    first._make()  # as the second one does, which found no tables when it looked
     assert first.integrity() == "ok"
 
 
