@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.responders import Chat, Writing
     from data.embedding import Embedder
     from data.persona import Persona
+    from ingest.pictures import Pictures
     from ingest.pipeline import Progress, Report
     from rag.retriever import Retriever, SearchResult
 
@@ -72,6 +73,8 @@ class Assistant:
 
     def close(self) -> None:
         """Let go of the work folder."""
+        if "pictures" in self.__dict__:
+            self.pictures.close()
         self.index.close()
         self.database.close()
         self.folder.unlock()
@@ -101,7 +104,7 @@ class Assistant:
 
         It needs no closing. Raises what `use` raises.
         """
-        _ = self.embedder  # loaded once, and shared
+        _ = self.embedder, self.pictures  # made once, and shared
         other = copy.copy(self)
         other._retrievers = {}
         other.use(persona, asked, kb)
@@ -215,6 +218,13 @@ class Assistant:
         from data.embedding import load_embedder
 
         return load_embedder()
+
+    @cached_property
+    def pictures(self) -> "Pictures":
+        """What draws the pages of PDFs."""
+        from ingest.pictures import Pictures
+
+        return Pictures()
 
     @cached_property
     def intents(self) -> "IntentClassifier":

@@ -182,8 +182,16 @@ class Store:
             " WHERE d.kb = ? GROUP BY d.id ORDER BY d.source",
             self._kb(kb),
         )
-        names = ("source", "title", "author", "date", "kind", "pages", "chunks", "ingested_at", "digest")
-        return [Source(**{name: row[name] for name in names}) for row in rows]
+        return [_source(row) for row in rows]
+
+    def document_of(self, chunk: str) -> Source | None:
+        """The document that the chunk with this id is of; None where there is no such chunk (any more)."""
+        row = self._one(
+            "SELECT d.*, (SELECT count(*) FROM chunks WHERE document = d.id) AS chunks"
+            " FROM documents d JOIN chunks c ON c.document = d.id WHERE c.id = ?",
+            chunk,
+        )
+        return _source(row) if row else None
 
     # -- chunks
 
@@ -309,6 +317,11 @@ def _array(blobs: Sequence[bytes]) -> Vectors:
     if not blobs:
         return np.zeros((0, 0), dtype=np.float32)
     return np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(blobs), -1)
+
+
+def _source(row: sqlite3.Row) -> Source:
+    names = ("source", "title", "author", "date", "kind", "pages", "chunks", "ingested_at", "digest")
+    return Source(**{name: row[name] for name in names})
 
 
 def _stored(row: sqlite3.Row) -> StoredChunk:

@@ -11,13 +11,14 @@ from typing import Any
 
 from data.errors import Empty, Rejected
 from data.models import Document
+from ingest.page_picture import PagePicture, picture_from
 from ingest.worker import MEMORY, SECONDS, document_from, read_frame, write_frame
 
 _SWOLLEN = MEMORY // 3
 
 
 class Worker:
-    """One reusable child process that parses documents. Used by one thread at a time; `kill` by any."""
+    """One reusable child process that parses documents and draws pages. Used by one thread at a time; `kill` by any."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,6 +39,16 @@ class Worker:
         if "document" in answer:
             return document_from(answer["document"])
         return (Empty if answer.get("empty") else Rejected)(answer["rejected"])
+
+    def draw(self, request: dict[str, Any], seconds: float = SECONDS) -> PagePicture | Rejected:
+        """The picture that a request of `ingest.page_picture` asks for, or why it can't be had."""
+        deadline = time.monotonic() + seconds
+        answer = self._ask(request, b"", deadline)
+        if answer is None:
+            if time.monotonic() >= deadline:
+                return Rejected(f"takes longer than {seconds:g} s to draw")
+            return Rejected(f"can't be drawn: damaged, or needs more than {MEMORY >> 30} GiB of memory")
+        return picture_from(answer["picture"]) if "picture" in answer else Rejected(answer["rejected"])
 
     def kill(self) -> None:
         """End the process for good, whatever it is doing."""

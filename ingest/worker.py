@@ -1,7 +1,7 @@
-"""The child process that parses documents: one at a time, within limits, speaking frames over its pipes.
+"""The child process that parses documents and draws pages: one at a time, within limits, with frames over its pipes.
 
 A frame is a length (4 bytes, big endian) and that many bytes. Request: a JSON frame, then a frame with the body (empty
-where the document is a file to open). Answer: a JSON frame with "document" or "rejected".
+where the document is a file to open). Answer: a JSON frame with "document", "picture" or "rejected".
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def main() -> None:
         try:
             answer = _answer(json.loads(header), body or b"")
         except MemoryError:
-            answer = {"rejected": f"needs more than {MEMORY >> 30} GiB of memory to read"}
+            answer = {"rejected": f"needs more than {MEMORY >> 30} GiB of memory"}
         _arm(0)
         answer["peak"] = _peak()
         write_frame(answers, json.dumps(answer).encode())
@@ -40,6 +40,10 @@ def main() -> None:
 def _answer(request: dict[str, Any], body: bytes) -> dict[str, Any]:
     content = Path(request["path"]) if request["path"] else body
     try:
+        if request.get("do") == "draw":
+            from ingest.page_picture import answer_to
+
+            return {"picture": answer_to(request)}
         return {"document": dataclasses.asdict(_parse(request, content))}
     except Empty as error:
         return {"rejected": str(error), "empty": True}
@@ -52,7 +56,8 @@ def _answer(request: dict[str, Any], body: bytes) -> dict[str, Any]:
     except MemoryError:
         raise
     except Exception as error:  # a library's bug on one document must not end the others
-        return {"rejected": f"can't be read as {request['kind']} ({type(error).__name__}: {error})"[:200]}
+        kind = request.get("kind", "a page to draw")
+        return {"rejected": f"can't be read as {kind} ({type(error).__name__}: {error})"[:200]}
 
 
 def _parse(request: dict[str, Any], content: Path | bytes) -> Document:

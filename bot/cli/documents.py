@@ -25,6 +25,7 @@ from data.errors import BadInput
 
 if TYPE_CHECKING:
     from bot.assistant import Assistant
+    from bot.drafts import Answer
 
 
 @app.command(epilog="Example: `shawgpt ingest guide.pdf posts/ https://example.com/feed.xml`")
@@ -126,6 +127,10 @@ def ask(
     adapter: AdapterName = None,
     sampling: SamplingChanges = None,
     kb: Kb = None,
+    pages: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write the cited pages of PDFs there as PNG files, the quotes marked."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Answer a question from the documents, each sentence with its source; or say that they don't answer it."""
@@ -135,16 +140,33 @@ def ask(
     with open_assistant(context, "ask") as assistant:
         assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
         if questions:
+            if pages:
+                raise BadInput("--pages goes with one question, not with --questions")
             for line in lines_of(questions, question, "questions"):
                 print_json(assistant.answer(line).as_json(), indent=None)
         elif question is None or not question.strip():
             raise BadInput('give a question, as in `shawgpt ask "How long does it rest?"`, or --questions FILE')
-        elif as_json:
-            print_json(assistant.answer(question).as_json())
         else:
             with waiting("Looking it up"):
                 given = assistant.answer(question)
-            show_answer(given)
+            print_json(given.as_json()) if as_json else show_answer(given)
+            if pages:
+                _draw_pages(assistant, given, pages)
+
+
+def _draw_pages(assistant: "Assistant", given: "Answer", folder: Path) -> None:
+    """Write the pages that an answer cites, and say which; exit code 1 where one of them couldn't be drawn."""
+    from bot.cited_pages import write_pages
+
+    written, failed = write_pages(assistant, given, folder)
+    for file in written:
+        typer.echo(f"wrote {file}", err=True)
+    for reason in failed:
+        typer.echo(f"shawgpt: {reason}", err=True)
+    if not written and not failed:
+        typer.echo("shawgpt: the answer cites no page of a PDF file: nothing was written", err=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _search_json(assistant: "Assistant", query: str, k: int, kb: str | None) -> dict[str, Any]:
