@@ -51,10 +51,12 @@ class Source:
     source: str  # absolute path or URL
     title: str
     page: int | None  # 1-based physical page
+    place: str = ""  # the same in words ("p. 3", "slide 3"); empty where the document has no pages
 
     def __str__(self) -> str:
         name = self.title or self.source.rstrip("/").rsplit("/", 1)[-1]
-        return f"{name}, p. {self.page}" if self.page else name
+        place = self.place or (f"p. {self.page}" if self.page else "")  # a draft kept by an older version has no words
+        return f"{name}, {place}" if place else name
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Support:
     source: str
     page: int | None
     quote: str  # an exact substring of the passage
+    place: str = ""  # the page in words ("p. 3", "slide 3"); empty where the document has no pages
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def left(request: Request, reason: str = "", passages: Sequence[Passage] = ()) -
         reason = f"{YOURS[intent.label]} ({intent.reason})" if intent.label == "injection" else YOURS[intent.label]
         passages = request.found[0].passages if request.found and intent.label in SHOWN_WITH else ()
     helpful = tuple(passages[:HELPFUL])
-    sources = tuple(dict.fromkeys(Source(p.source, p.title, p.page_start) for p in helpful))
+    sources = tuple(dict.fromkeys(Source(p.source, p.title, p.page_start, p.place_at(0)) for p in helpful))
     return Draft("", "needs_you", intent.label, (reason, *flags_of(request.comment)), sources, passages=helpful)
 
 
@@ -181,6 +184,5 @@ def flags_of(comment: str) -> tuple[str, ...]:
 def sources_of(sentences: Sequence[Sentence], passages: Sequence[Passage]) -> tuple[Source, ...]:
     """The documents that support `sentences`, each page once, in order."""
     titles = {passage.source: passage.title for passage in passages}
-    return tuple(
-        dict.fromkeys(Source(s.source, titles.get(s.source, ""), s.page) for q in sentences for s in q.support)
-    )
+    supports = [support for sentence in sentences for support in sentence.support]
+    return tuple(dict.fromkeys(Source(s.source, titles.get(s.source, ""), s.page, s.place) for s in supports))

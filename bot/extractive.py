@@ -158,5 +158,5 @@ def questions_of(comment: str) -> tuple[str, ...]:
 
 
 def _sentence(quote: Quote) -> Sentence:
-    page = quote.passage.page_at(quote.unit.start)
-    return Sentence(quote.text, (Support(quote.passage.source, page, quote.quote),))
+    passage, at = quote.passage, quote.unit.start
+    return Sentence(quote.text, (Support(passage.source, passage.page_at(at), quote.quote, passage.place_at(at)),))

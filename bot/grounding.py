@@ -94,7 +94,7 @@ def _pieces(passage: Passage) -> list[_Piece]:
             continue  # what is asked is not said, nor what stands under "Common mistakes"
         following = passage.text[after.start : after.end] if after else "?"
         both = None if following.endswith("?") else read(f"{text} . {following}")
-        support = Support(passage.source, passage.page_at(unit.start), text)
+        support = Support(passage.source, passage.page_at(unit.start), text, passage.place_at(unit.start))
         found.append(_Piece(support, read(text), above, both))
     return found
 

@@ -62,11 +62,12 @@ def show_sources(sources: "list[Source]") -> None:
     if not sources:
         out.print("No documents yet: `shawgpt ingest PATH` reads some.", highlight=False)
         return
-    table = table_of("source", "title", "pages", "chunks", "ingested")
+    table = table_of("source", "title", "kind", "pages", "chunks", "ingested")
     for source in sources:
         table.add_row(
             _text(_short(source.source)),
             _text(source.title),
+            _text(source.kind),
             _number(source.pages),
             _number(source.chunks),
             source.ingested_at[:10],
@@ -81,7 +82,7 @@ def show_passages(found: "SearchResult") -> None:
     if not found.passages:
         out.print("Nothing found.", highlight=False)
     for passage in found.passages:
-        where = _where(passage.title, passage.source, passage.page_start, passage.page_end)
+        where = _where(passage.title, passage.source, passage.place)
         out.print(f"[bold]{passage.rank}. {_text(where)}[/] [dim]{passage.score:.2f}[/]", highlight=False)
         if passage.heading:
             out.print(f"   [dim]{_text(passage.heading)}[/]", highlight=False)
@@ -94,20 +95,20 @@ def show_answer(answer: "Answer") -> None:
     if answer.status != "answered":
         out.print(f"{_styled(answer.status)}: {_text(answer.reason)}", highlight=False)
         for passage in answer.passages[:3]:
-            where = _where(passage.title, passage.source, passage.page_start, passage.page_end)
+            where = _where(passage.title, passage.source, passage.place)
             out.print(f"  [dim]nearest: {_text(where)}[/]", highlight=False)
         return
-    numbers: dict[tuple[str, int | None], int] = {}
+    numbers: dict[tuple[str, str], int] = {}
     titles = {passage.source: passage.title for passage in answer.passages}
     said = []
     for sentence in answer.sentences:
-        keys = [(support.source, support.page) for support in sentence.support]
+        keys = [(support.source, support.place) for support in sentence.support]
         marks = "".join(f"\\[{numbers.setdefault(key, len(numbers) + 1)}]" for key in dict.fromkeys(keys))
         mark = f"[cyan]{marks}[/]" if marks else "[yellow]\\[no source][/]"
         said.append(f"{_text(sentence.text)} {mark}")
     out.print(" ".join(said), highlight=False)
-    for (source, page), number in numbers.items():
-        where = _where(titles.get(source, ""), source, page, page)
+    for (source, place), number in numbers.items():
+        where = _where(titles.get(source, ""), source, place)
         out.print(f"[cyan]\\[{number}][/] [dim]{_text(where)}  {_text(_short(source))}[/]", highlight=False)
     if answer.reason:
         out.print(f"[yellow]{_text(answer.reason)}[/]", highlight=False)
@@ -179,8 +180,6 @@ def _short(source: str) -> str:
         return source
 
 
-def _where(title: str, source: str, start: int | None, end: int | None) -> str:
+def _where(title: str, source: str, place: str) -> str:
     name = title or _short(source)
-    if start is None:
-        return name
-    return f"{name}, p. {start}" if start == end or end is None else f"{name}, pp. {start}–{end}"
+    return f"{name}, {place}" if place else name

@@ -50,6 +50,7 @@ class StoredChunk:
     page_labels: tuple[str, ...]
     embedded_text: str
     page_breaks: tuple[int, ...]
+    kind: str  # of its document
 
 
 class Store:
@@ -205,7 +206,7 @@ class Store:
     def chunks(self, ids: Sequence[str]) -> dict[str, StoredChunk]:
         """The chunks with these `ids`; an id that is gone is left out."""
         rows = self._in(
-            "SELECT c.*, d.source, d.title, d.page_labels FROM chunks c JOIN documents d ON d.id = c.document"
+            "SELECT c.*, d.source, d.title, d.kind, d.page_labels FROM chunks c JOIN documents d ON d.id = c.document"
             " WHERE c.id IN ({})",
             ids,
         )
@@ -214,7 +215,7 @@ class Store:
     def document_chunks(self, kb: str, source: str) -> list[StoredChunk]:
         """All chunks of one document, in order."""
         rows = self._all(
-            "SELECT c.*, d.source, d.title, d.page_labels FROM chunks c JOIN documents d ON d.id = c.document"
+            "SELECT c.*, d.source, d.title, d.kind, d.page_labels FROM chunks c JOIN documents d ON d.id = c.document"
             " WHERE d.kb = ? AND d.source = ? ORDER BY c.position",
             self._kb(kb),
             source,
@@ -325,7 +326,7 @@ def _source(row: sqlite3.Row) -> Source:
 
 
 def _stored(row: sqlite3.Row) -> StoredChunk:
-    names = ("id", "source", "title", "position", "text", "heading", "page_start", "page_end", "embedded_text")
+    names = ("id", "source", "title", "position", "text", "heading", "page_start", "page_end", "embedded_text", "kind")
     return StoredChunk(
         **{name: row[name] for name in names},
         page_labels=tuple(json.loads(row["page_labels"])),

@@ -141,7 +141,7 @@ def _fenced(name: str, text: str) -> str:
 def _passages(passages: Sequence[Passage]) -> str:
     shown = []
     for number, passage in enumerate(passages, 1):
-        page = f", p. {passage.page_start}" if passage.page_start else ""
         title = " ".join(neutralise(passage.title or "untitled").split())
-        shown.append(f"[{number}] {title}{page}\n{neutralise(passage.text).strip()}")
+        place = neutralise(passage.place_of([passage.page_start] if passage.page_start else []))
+        shown.append(f"[{number}] {title}{', ' if place else ''}{place}\n{neutralise(passage.text).strip()}")
     return "<passages>\n" + "\n\n".join(shown) + "\n</passages>"

@@ -30,6 +30,7 @@ class KnowledgeBaseRetriever(BaseRetriever):
                     "title": passage.title,
                     "page_start": passage.page_start,
                     "page_end": passage.page_end,
+                    "place": passage.place,
                     "heading": passage.heading,
                     "chunk_id": passage.chunk_id,
                     "score": passage.score,

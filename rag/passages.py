@@ -68,6 +68,8 @@ def _passage(rank: int, group: Sequence[tuple[StoredChunk, float]]) -> Passage:
         chunk_id=best.id,
         text="\n".join(chunk.text for chunk in chunks),
         pages=tuple(pages),
+        kind=best.kind,
+        page_labels=best.page_labels[(chunks[0].page_start or 1) - 1 : chunks[-1].page_end],
     )
 
 

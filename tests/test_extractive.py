@@ -156,7 +156,7 @@ def test_an_answer_prints_as_the_command_line_promises(embedder, found):
     printed = json.loads(json.dumps(answer_question("How long should the dough rest?", found, embedder).as_json()))
     assert set(printed) == {"question", "answer", "status", "sentences", "passages", "responder", "reason"}
     assert printed["status"] == "answered"
-    assert set(printed["sentences"][0]["support"][0]) == {"source", "page", "quote"}
+    assert set(printed["sentences"][0]["support"][0]) == {"source", "page", "quote", "place"}
     nothing = answer_question("Who?", SearchResult("Who?", (), 0.0), embedder)
     assert (nothing.status, nothing.text) == ("abstained", "")
     assert "no documents yet" in nothing.reason

@@ -930,11 +930,11 @@ def test_columns_are_offered_where_there_is_a_header(tmp_path: Path) -> None:
 
 
 def test_pages_are_named_where_they_begin_in_a_passage() -> None:
-    html = passage_html("one\ntwo three\nfour", ["three\nfour"], [(0, 5), (8, 15)])
+    html = passage_html("one\ntwo three\nfour", ["three\nfour"], [(0, "p. 5"), (8, "p. 15")])
     assert html == (
         '<span class="sg-page">p. 5</span>one\ntwo <span class="sg-page">p. 15</span><mark>three\nfour</mark>'
     )
-    assert passage_html("one", [], [(0, 5)]) == "one"
+    assert passage_html("one", [], [(0, "p. 5")]) == "one"
 
 
 def test_a_source_is_named_by_the_pages_of_its_quotes_and_each_heading_once() -> None:

@@ -263,7 +263,7 @@ def test_a_missing_reranker_says_what_to_do(tmp_path: Path, monkeypatch: pytest.
 def test_the_retriever_works_in_a_langchain_chain(retriever: Retriever) -> None:
     chain = KnowledgeBaseRetriever(retriever=retriever, k=2) | RunnableLambda(lambda found: [d.metadata for d in found])
     first, second = chain.invoke("how long does sourdough ferment")
-    assert set(first) == {"source", "title", "page_start", "page_end", "heading", "chunk_id", "score"}
+    assert set(first) == {"source", "title", "page_start", "page_end", "place", "heading", "chunk_id", "score"}
     assert first["source"] == "bread"
     assert first["score"] >= second["score"]
 

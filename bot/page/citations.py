@@ -26,13 +26,6 @@ def short_path(source: str) -> str:
     return source if "://" in source else "/".join(source.replace("\\", "/").rsplit("/", 2)[-2:])
 
 
-def pages_text(start: int | None, end: int | None) -> str:
-    """ "p. 3", "pp. 3–4", or nothing for a document without pages."""
-    if start is None:
-        return ""
-    return f"p. {start}" if end in (None, start) else f"pp. {start}–{end}"
-
-
 @dataclass
 class _Cited:
     """A passage with what is quoted from it."""
@@ -48,10 +41,7 @@ class _Cited:
     @property
     def place(self) -> str:
         """The page of what is quoted, else the passage's pages; empty for a document without pages."""
-        if not self.pages:
-            return pages_text(self.passage.page_start, self.passage.page_end)
-        pages = sorted(set(self.pages))
-        return pages_text(pages[0], pages[0]) if len(pages) == 1 else f"pp. {', '.join(map(str, pages))}"
+        return self.passage.place_of(self.pages) if self.pages else self.passage.place
 
     @property
     def heading(self) -> str:
@@ -135,10 +125,10 @@ class Citations:
 
     def _panel(self, number: int, cited: _Cited) -> str:
         name = f"{self._id(number)}-title"
-        page = f'<span class="sg-panel-page">{cited.place}</span>' if cited.place else ""
+        page = f'<span class="sg-panel-page">{text_html(cited.place)}</span>' if cited.place else ""
         title = f'<h3 dir="auto" id="{name}">{text_html(cited.title)}{page}</h3>'
         heading = f'<p class="sg-place">{text_html(cited.heading)}</p>' if cited.heading else ""
-        passage = passage_html(cited.passage.text, cited.quotes, cited.passage.pages)
+        passage = passage_html(cited.passage.text, cited.quotes, _pages(cited.passage))
         return (
             f'<div popover id="{self._id(number)}" class="sg-panel" role="dialog" aria-modal="true"'
             f' aria-labelledby="{name}">'
@@ -148,6 +138,12 @@ class Citations:
             f'{heading}<div class="sg-passage" dir="auto">{passage}</div>'
             f'<p class="sg-path">{_address(cited.passage.source)}</p></div>'
         )
+
+
+def _pages(passage: Passage) -> list[tuple[int, str]]:
+    """Where each page begins in the passage, and what it is called."""
+    first = {page: offset for offset, page in reversed(passage.pages)}
+    return sorted((offset, passage.place_of([page])) for page, offset in first.items())
 
 
 def _address(source: str) -> str:
@@ -161,6 +157,6 @@ def _address(source: str) -> str:
 def _where(cited: _Cited) -> str:
     """What tells passages of one document apart: the page, else the heading."""
     if cited.place:
-        return f'<span class="sg-chip-page">{cited.place}</span>'
+        return f'<span class="sg-chip-page">{text_html(cited.place)}</span>'
     heading = cited.passage.heading.rsplit(" > ", 1)[-1]
     return f'<span class="sg-chip-heading">{text_html(heading)}</span>' if heading not in ("", cited.title) else ""

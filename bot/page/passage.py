@@ -24,22 +24,19 @@ class _Line:
     page: int  # where in the text its page begins
 
 
-def passage_html(text: str, quotes: Sequence[str], pages: Sequence[tuple[int, int]] = ()) -> str:
+def passage_html(text: str, quotes: Sequence[str], pages: Sequence[tuple[int, str]] = ()) -> str:
     """`text` with the `quotes` in it marked, and its tables (lines of cells with | between them) drawn.
 
-    `pages` are (offset, page), ascending; where there are several, each is named where it begins.
+    `pages` are (offset, what the page is called), ascending; where there are several, each is named where it begins.
     """
     marked = _merged((start, start + len(quote)) for quote in quotes if quote and (start := text.find(quote)) >= 0)
-    begins: dict[int, int] = {}  # page → offset
-    for offset, page in pages:
-        begins.setdefault(page, offset)
-    breaks = sorted(begins.values()) if len(begins) > 1 else []
-    named = {offset: page for page, offset in begins.items()} if breaks else {}
+    named = {offset: page for offset, page in pages if page} if len(pages) > 1 else {}
+    breaks = sorted(named)
     parts: list[str] = []
     for (place, width), group in groupby(_lines(text, breaks), key=lambda line: (line.page, len(line.cells))):
         lines = list(group)
         if place in named:
-            parts.append(f'<span class="sg-page">p. {named.pop(place)}</span>')
+            parts.append(f'<span class="sg-page">{text_html(named.pop(place))}</span>')
         if width < 2 or (len(lines) == 1 and not _is_framed(text, lines[0])):  # one bar in prose makes no table
             parts.append(_marked(text, (lines[0].start, lines[-1].end), marked))
         else:
