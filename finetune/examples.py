@@ -17,7 +17,7 @@ from data.csvio import COMMENT_NAMES, REPLY_NAMES, decode, find_column, read_tab
 from data.errors import BadInput, Rejected
 from data.hidden import strip_hidden
 from data.persona import Persona, without_signature
-from finetune.prompt import Message, control_string, messages, neutralise
+from finetune.prompt import Message, control_string, messages, neutralise, user_turn
 from finetune.recipe import Format
 from finetune.review import edited_replies
 
@@ -175,10 +175,16 @@ def _conversation(row: Row) -> Made:
             raise Rejected(f"message {number} has no text")
         if role == "assistant" and turn.get("weight") != 0:  # OpenAI's mark for a turn that isn't to be learned
             yield tuple(shown), content, f", message {number}" if len(turns) > 3 else ""
-        safe = content.strip() if role == "system" else neutralise(content).strip() or "…"
-        shown.append(Message(role=role, content=safe))
+        shown.append(Message(role=role, content=_SAFE[role](content) or "…"))
     if shown[-1]["role"] != "assistant":
         raise Rejected("it ends without an assistant's reply")
+
+
+_SAFE: dict[str, Callable[[str], str]] = {
+    "system": str.strip,
+    "user": user_turn,
+    "assistant": lambda said: neutralise(said).strip(),
+}
 
 
 def _completion(row: Row) -> Made:
@@ -250,4 +256,4 @@ def _json_lines(path: Path, text: str, needs: tuple[str, ...]) -> Iterator[tuple
 
 
 def _filled(value: Any, name: str) -> bool:
-    return name == "messages" or (isinstance(value, str) and bool(value.strip()))
+    return value is not None if name == "messages" else isinstance(value, str) and bool(value.strip())

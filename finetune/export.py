@@ -11,25 +11,20 @@ but without what it was trained on.
 """
 
 import json
-import math
 import shlex
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-from safetensors import SafetensorError
-
-from data.errors import BadInput, NotFound, WorkFolderError
+from data.errors import BadInput, NotFound
 from finetune.agreement import Agreement, measure
 from finetune.base import find_base, fingerprint
 from finetune.card import Card, check_card, hash_files, read_card, write_card
 from finetune.gguf_lora import write_gguf
 from finetune.lora_weights import SETTINGS, WEIGHTS, read_lora
 from finetune.merge import merge, model_config, weight_files
+from finetune.whole_folder import whole_folder
 
 Form = Literal["merged", "lora", "gguf-lora"]
 FORMS: tuple[Form, ...] = ("merged", "lora", "gguf-lora")
@@ -86,7 +81,7 @@ def export_merged(adapter: Path, out: Path, base: str | None = None, progress: P
         raise BadInput(f"{folder} is quantised: only original weights are merged with. Export it with --to lora.")
     lora = read_lora(adapter)
     size = sum((folder / file).stat().st_size for file in set(weight_files(folder).values()))
-    with _whole(out, size) as part:
+    with whole_folder(out, size) as part:
         merge(folder, lora, part, lambda done, of: tell("merging layers", done, of))
         agreement = measure(part, folder, adapter, card, lambda done, of: tell("measuring", done, of))
         _write_card(card, part)
@@ -111,7 +106,7 @@ def export_lora(adapter: Path, out: Path) -> Exported:
     rank = next((rank for rank in _VLLM_RANKS if rank >= lora.rank), None)
     if rank is None:
         raise BadInput(f"vLLM serves LoRA of at most rank {_VLLM_RANKS[-1]}: export it with --to merged.")
-    with _whole(out) as part:
+    with whole_folder(out) as part:
         settings = {**lora.settings, "base_model_name_or_path": _base_name(card), "revision": card.base_revision}
         (part / SETTINGS).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         tensors = {}
@@ -134,7 +129,7 @@ def export_gguf_lora(adapter: Path, out: Path, base: str | None = None) -> Expor
     folder, card = _base(adapter, base)
     lora = read_lora(adapter)
     file = f"{card.name}-lora.gguf"
-    with _whole(out) as part:
+    with whole_folder(out) as part:
         write_gguf(lora, model_config(folder), card.name, part / file)
         _write_card(card, part)
     path, gguf = shlex.quote(str(folder)), shlex.quote(f"{Path(_base_name(card)).name}.gguf")
@@ -172,42 +167,3 @@ def _write_card(card: Card, folder: Path) -> None:
 def _exported(out: Path, form: Form, agreement: Agreement | None, *commands: tuple[str, str]) -> Exported:
     files = tuple((path.name, path.stat().st_size) for path in sorted(out.iterdir()))
     return Exported(out, form, files, agreement, commands)
-
-
-@contextmanager
-def _whole(out: Path, size: int = 0) -> Iterator[Path]:
-    """A hidden folder beside `out`, which takes its name at the end; after an error or Ctrl-C nothing is left of it.
-
-    What a kill leaves keeps its hidden name, and goes when the same is exported again. `size`: bytes to come, at least.
-    Raises BadInput where `out` is there already, WorkFolderError where it can't be written.
-    """
-    if out.exists():
-        raise BadInput(f"{out} exists already: name another folder with -o, or remove it")
-    part = out.parent / f".{out.name}.part"
-    lock = FileLock(part / ".lock", timeout=0)
-    try:
-        part.mkdir(parents=True, exist_ok=True)
-        with lock:
-            try:
-                for left in part.iterdir():
-                    if left.name != ".lock":
-                        left.unlink()
-                if (free := shutil.disk_usage(part).free) < size:
-                    raise BadInput(
-                        f"{out.parent.absolute()} has room for {free / 1e6:,.0f} MB, and this takes "
-                        f"{math.ceil(size / 1e6):,}: make some, or give -o"
-                    )
-                yield part
-                lock.release()
-                (part / ".lock").unlink(missing_ok=True)
-                part.rename(out)
-            except BaseException:
-                lock.release()
-                shutil.rmtree(part, ignore_errors=True)
-                raise
-    except Timeout as error:
-        raise WorkFolderError(f"{out} is being written by another process: wait for it, or give -o") from error
-    except (OSError, SafetensorError) as error:  # a full disk, or a file of the base that is damaged
-        reason = getattr(error, "strerror", None) or error
-        where = getattr(error, "filename", None) or part
-        raise WorkFolderError(f"{where} can't be written, or what it is made of can't be read: {reason}") from error

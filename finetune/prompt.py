@@ -54,6 +54,16 @@ def neutralise(text: str) -> str:
         text = safe
 
 
+def user_turn(content: str) -> str:
+    """A user's turn of a file as a model is shown it: neutralised, but for the fence of a comment that `messages` made.
+
+    So a conversation that was written to a file is read back as it was.
+    """
+    content = content.strip()
+    whole = _fenced("comment", content.removeprefix("<comment>\n").removesuffix("\n</comment>"))
+    return content if content == whole else neutralise(content).strip()
+
+
 def control_string(text: str) -> str:
     """The first string in `text` that would open or end a turn, such as "[INST]"; empty where there is none."""
     found = _SQUARE.search(text) or _ANGLE.search(text)

@@ -13,7 +13,7 @@ from data.errors import BadInput
 from data.hidden import find_hidden
 from data.workfolder import WorkFolder
 
-_SQLITE = b"SQLite format 3\0"  # sqlite.org/fileformat.html: how each database file begins
+SQLITE = b"SQLite format 3\0"  # sqlite.org/fileformat.html: how each database file begins
 
 
 def edited_replies(path: Path, who: str) -> Iterator[tuple[str, dict[str, str] | str]]:
@@ -27,7 +27,7 @@ def edited_replies(path: Path, who: str) -> Iterator[tuple[str, dict[str, str] |
     if not file.is_file():
         raise BadInput(f"there is no file {file}: name the work folder whose drafts were edited with --data")
     with file.open("rb") as opened:
-        if opened.read(len(_SQLITE)) != _SQLITE:
+        if opened.read(len(SQLITE)) != SQLITE:
             raise BadInput(f"{file} is no work folder's database: name the work folder with --data")
     database = Database(file, read_only=True)
     try:
