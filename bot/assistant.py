@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bot.drafts import Answer, Draft, Request, Responder
     from bot.intent import IntentClassifier
     from bot.local_model import LocalModel
+    from bot.past_replies import PastReplies
     from bot.responders import Chat, Writing
     from data.embedding import Embedder
     from data.persona import Persona
@@ -95,7 +96,7 @@ class Assistant:
         self.persona = chosen
         self.persona_slug = slug(name)  # its file name, which selects it
         self.kb = kb or chosen.knowledge_base
-        for part in ("intents", "responder", "chat"):
+        for part in ("past", "intents", "responder", "chat"):
             self.__dict__.pop(part, None)
         self._retrievers.clear()
 
@@ -108,6 +109,18 @@ class Assistant:
         other = copy.copy(self)
         other._retrievers = {}
         other.use(persona, asked, kb)
+        return other
+
+    def trying(self, persona: "Persona", writing: "Writing") -> "Assistant":
+        """This assistant, replying as `persona` by `writing`, which nothing is checked of; for the playground.
+
+        Its intents and knowledge base are this one's still. Raises what loading the embedding model does.
+        """
+        _ = self.intents, self.past  # made once, and shared
+        other = copy.copy(self)
+        other.persona, other.writing = persona, writing
+        for part in ("responder", "chat"):
+            other.__dict__.pop(part, None)
         return other
 
     # -- documents
@@ -169,7 +182,7 @@ class Assistant:
         from bot.chat_responder import ChatResponder
         from bot.extractive import answer_question
 
-        found = self._found(question)
+        found = self.found(question)
         if self.writing.model and isinstance(self.responder, ChatResponder):
             yield from self.responder.answer(question, found)
         else:  # by itself: drafting needs more, and a second to load
@@ -181,11 +194,11 @@ class Assistant:
 
     def stream(self, comment: str, recent: tuple[str, ...] = ()) -> "Iterator[str | Draft]":
         """The draft in pieces as it is written, then the whole Draft, once, last."""
-        return self.responder.stream(self._request(comment, recent))
+        return self.responder.stream(self.request(comment, recent))
 
     def drafts(self, comments: Sequence[str], recent: tuple[str, ...] = ()) -> "Iterator[tuple[int, Draft]]":
         """Drafts for several comments, as (index, draft) when they are done, in any order."""
-        return self.responder.drafts([self._request(comment, recent) for comment in comments])
+        return self.responder.drafts([self.request(comment, recent) for comment in comments])
 
     def import_replies(
         self, path: Path, comment_column: str | None = None, reply_column: str | None = None
@@ -195,7 +208,8 @@ class Assistant:
 
         pairs, skipped = read_pairs(path, comment_column, reply_column)
         new = self.style.add(pairs)
-        self.__dict__.pop("responder", None)
+        for part in ("past", "responder"):
+            self.__dict__.pop(part, None)
         return new, len(self.style.all()), skipped
 
     # -- parts, made when first used
@@ -234,12 +248,18 @@ class Assistant:
         return IntentClassifier(self.embedder, self.persona.examples)
 
     @cached_property
+    def past(self) -> "PastReplies":
+        """The past replies."""
+        from bot.past_replies import PastReplies
+
+        return PastReplies(self.style.all(), self.embedder)
+
+    @cached_property
     def responder(self) -> "Responder":
         """What writes the drafts; a language model is loaded now."""
         from bot.responders import make_responder
 
-        past = self.style.all()
-        return make_responder(self.writing, self.persona, past, self.embedder, self.intents, lambda: self.chat)
+        return make_responder(self.writing, self.persona, self.past, self.embedder, self.intents, lambda: self.chat)
 
     @cached_property
     def chat(self) -> "Chat":
@@ -251,13 +271,14 @@ class Assistant:
         with self._loading:  # of several threads that ask at once, one loads the model
             return make_chat(self.writing, self._models)
 
-    def _request(self, comment: str, recent: tuple[str, ...]) -> "Request":
+    def request(self, comment: str, recent: tuple[str, ...] = ()) -> "Request":
+        """`comment` with what it wants and what was found about it."""
         from bot.drafts import SHOWN_WITH, Request
         from bot.extractive import questions_of
 
         intent = self.intents.classify(comment)
         asked = questions_of(comment) if intent.label in SHOWN_WITH else ()
-        return Request(comment, intent, tuple(self._found(question) for question in asked), recent)
+        return Request(comment, intent, tuple(self.found(question) for question in asked), recent)
 
     def _retriever(self, kb: str) -> "Retriever":
         from rag.rerank import CrossEncoderReranker
@@ -270,7 +291,8 @@ class Assistant:
             self._retrievers[kb] = Retriever(self.store, self.index, self.embedder, kb, reranker)
         return self._retrievers[kb]
 
-    def _found(self, text: str) -> "SearchResult":
+    def found(self, text: str) -> "SearchResult":
+        """What the knowledge base has about `text`; nothing where there is none yet."""
         from rag.retriever import SearchResult
 
         # Before the first ingest there is nothing to search, and that is no error: thanks can be answered all the same.

@@ -6,9 +6,10 @@ tentative where it claims what stands nowhere. Comments that are the creator's t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from bot.chat_prompt import ChatPrompt, Fits, useful
 from bot.drafts import (
     CUT,
     MADE_UP,
@@ -30,24 +31,21 @@ from bot.drafts import (
 )
 from bot.extractive import SUBJECT_FROM, UNSURE_BELOW
 from bot.grounding import Grounded, ground
+from bot.past_replies import PastReplies
 from data.hidden import strip_hidden
 from data.persona import without_signature
-from finetune.prompt import Message, messages
+from finetune.prompt import Message
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
 
-    from data.models import Passage
     from data.persona import Persona
     from data.style_memory import PastReply
     from rag.retriever import Encoder, SearchResult
 
-GIVEN = 4  # passages in a prompt: some 1,000 tokens
-EXAMPLES = 4  # past replies in a prompt, where no adapter has learned from them
 MOST_NAMED = 5  # sentences without a source that are told one by one
 LONGEST_NAMED = 300  # characters of such a sentence
-REMEMBERED = 500  # past replies that these are chosen from, the latest
 
 
 class ChatResponder:
@@ -61,7 +59,7 @@ class ChatResponder:
         embedder: Encoder,
         written_by: WrittenBy,
         together: int = 1,
-        fits: Callable[[Sequence[Message]], bool] = lambda turns: True,
+        fits: Fits = lambda turns: True,
     ) -> None:
         """`past` replies are shown as examples where `written_by` has no adapter, which has learned from them.
 
@@ -69,26 +67,22 @@ class ChatResponder:
         and answer.
         """
         self.persona, self.chat, self.embedder = persona, chat, embedder
-        self.written_by, self.together, self._fits = written_by, together, fits
-        self._past = [] if written_by.adapter else list(past)[-REMEMBERED:]
-        self._vectors = embedder.encode([pair.comment for pair in self._past]) if self._past else None
+        self.written_by, self.together = written_by, together
+        if not isinstance(past, PastReplies):
+            past = PastReplies(past, embedder)
+        self.prompt = ChatPrompt(persona, None if written_by.adapter else past, fits)
 
     def stream(self, request: Request) -> Iterator[str | Draft]:
         """The reply as the model writes it, then the Draft."""
         if request.intent.label in YOURS:
             yield left(request)
             return
-        turns = self._turns(request)
+        turns = self.prompt.of_comment(request)
         if not turns:
             yield left(request, TOO_LONG)
             return
-        said, cut = "", False
-        for piece in self.chat.stream(_as_langchain(turns)):
-            said += str(piece.text)
-            cut = cut or _is_cut(piece)
-            if piece.text:
-                yield str(piece.text)
-        yield self._draft(request, said, cut)
+        said, cut = yield from self.write(turns)
+        yield self.draft_of(request, said, cut)
 
     def drafts(self, requests: Sequence[Request]) -> Iterator[tuple[int, Draft]]:
         """The drafts as they are done; those that the model isn't asked for come first."""
@@ -96,13 +90,13 @@ class ChatResponder:
         for number, request in enumerate(requests):
             if request.intent.label in YOURS:
                 yield number, left(request)
-            elif turns := self._turns(request):
+            elif turns := self.prompt.of_comment(request):
                 prompts[number] = _as_langchain(turns)
             else:
                 yield number, left(request, TOO_LONG)
         asked = list(prompts)
         for at, message in self.chat.batch_as_completed(list(prompts.values())):
-            yield asked[at], self._draft(requests[asked[at]], str(message.text), _is_cut(message))
+            yield asked[at], self.draft_of(requests[asked[at]], str(message.text), _is_cut(message))
 
     def answer(self, question: str, found: SearchResult) -> Iterator[str | Answer]:
         """The answer as the model writes it, then the Answer: each sentence with what supports it.
@@ -116,66 +110,46 @@ class ChatResponder:
         if found.confidence < SUBJECT_FROM:  # the model would answer from nowhere
             yield Answer(question, "abstained", (), found.passages, NO_ANSWER, self.written_by)
             return
-        said, cut = "", False
-        turns = self._fitting(question, found.passages[:GIVEN], [])
+        turns = self.prompt.of_question(question, found.passages)
         if not turns:
             yield Answer(question, "abstained", (), found.passages, TOO_LONG, self.written_by)
             return
+        said, cut = yield from self.write(turns)
+        yield self.answer_of(question, found, said, cut)
+
+    def write(self, turns: Sequence[Message]) -> Generator[str, None, tuple[str, bool]]:
+        """What the model writes, in pieces; returns all of it, and whether it was cut."""
+        said, cut = "", False
         for piece in self.chat.stream(_as_langchain(turns)):
             said += str(piece.text)
             cut = cut or _is_cut(piece)
             if piece.text:
                 yield str(piece.text)
-        yield self._checked(question, _body(said, self.persona.signature), found, CUT if cut else "")
+        return said, cut
 
-    def _checked(self, question: str, said: str, found: SearchResult, reason: str) -> Answer:
-        grounded = ground(said, found.passages, question, self.embedder)
+    def answer_of(self, question: str, found: SearchResult, said: str, cut: bool) -> Answer:
+        """What the model wrote, as an answer: compared with the passages, and an abstention where it made most up."""
+        grounded = ground(body(said, self.persona.signature), found.passages, question, self.embedder)
         founded, unfounded = grounded.founded, len(grounded.unfounded)
         if not founded or founded < unfounded:
             return Answer(question, "abstained", (), found.passages, MADE_UP, self.written_by)
-        likely = founded / (founded + unfounded)
+        likely, reason = founded / (founded + unfounded), CUT if cut else ""
         return Answer(question, "answered", grounded.sentences, found.passages, reason, self.written_by, likely)
 
-    def _turns(self, request: Request) -> list[Message]:
-        return self._fitting(request.comment, _useful(request), self._examples(request.comment))
-
-    def _fitting(self, comment: str, passages: Sequence[Passage], examples: Sequence[tuple[str, str]]) -> list[Message]:
-        """The conversation with as many of the passages, best first, and of the examples, nearest last, as fit.
-
-        Empty where not even the comment alone fits.
-        """
-        while True:
-            turns = messages(self.persona, comment, passages, examples)
-            if self._fits(turns):
-                return turns
-            if not (passages or examples):
-                return []
-            if len(passages) > 1 or not examples:
-                passages = passages[:-1]
-            else:
-                examples = examples[1:]
-
-    def _examples(self, comment: str) -> list[tuple[str, str]]:
-        """The past replies to the comments most like this one, the nearest last."""
-        if self._vectors is None:
-            return []
-        cosines = (self._vectors @ self.embedder.encode([comment])[0]).tolist()
-        nearest = sorted(range(len(self._past)), key=lambda i: cosines[i])[-EXAMPLES:]
-        return [(self._past[i].comment, self._past[i].reply) for i in nearest]
-
-    def _draft(self, request: Request, said: str, cut: bool) -> Draft:
-        intent, body = request.intent, _body(said, self.persona.signature)
+    def draft_of(self, request: Request, said: str, cut: bool) -> Draft:
+        """What the model wrote, as a draft: signed once, with what is to be told about it."""
+        intent, text = request.intent, body(said, self.persona.signature)
         passages = request.found[0].passages if request.found else ()
-        if not body:
+        if not text:
             return left(request, NOTHING_WRITTEN, passages)
-        grounded = ground(body, _useful(request), request.comment, self.embedder)
+        grounded = ground(text, useful(request), request.comment, self.embedder)
         doubts = [NOT_FOUND + _short(sentence) for sentence in grounded.unfounded[:MOST_NAMED]]
         if (more := len(grounded.unfounded) - MOST_NAMED) > 0:
             doubts.append(f"{NOT_FOUND}{more} more of its sentences")
         doubts += [CUT] if cut else []
         doubts += [UNSURE] if intent.score < UNSURE_BELOW else []
         return Draft(
-            f"{body} {self.persona.signature}".rstrip(),
+            f"{text} {self.persona.signature}".rstrip(),
             "needs_you" if doubts else "drafted",
             intent.label,
             (*doubts, *flags_of(request.comment)),
@@ -185,17 +159,11 @@ class ChatResponder:
         )
 
 
-def _useful(request: Request) -> tuple[Passage, ...]:
-    """The passages that may have the comment's subject."""
-    best = max(request.found, key=lambda found: found.confidence, default=None)
-    return best.passages[:GIVEN] if best and best.confidence >= SUBJECT_FROM else ()
-
-
 def _quoted(grounded: Grounded) -> tuple[Sentence, ...]:
     return tuple(sentence for sentence in grounded.sentences if sentence.support)
 
 
-def _body(said: str, signature: str) -> str:
+def body(said: str, signature: str) -> str:
     """What a model wrote, without hidden characters and signature."""
     return without_signature(strip_hidden(said).strip(), signature).strip()
 

@@ -21,7 +21,8 @@ class LocalChat(BaseChatModel):
     """Replies by `model`, with the adapter of that name on, or none.
 
     `stop` of a call is added to the sampling's. Batches go through the model together; callbacks hear single calls and
-    streams only. A reply's response_metadata["finish_reason"] is "length" where it was cut, else "stop".
+    streams only. A reply's response_metadata["finish_reason"] is "length" where it was cut, else "stop"; "ended" in it
+    also tells the model's end token ("end") from a stop string.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -123,7 +124,8 @@ class LocalChat(BaseChatModel):
 
     def _metadata(self, written: Written) -> dict[str, Any]:
         finish = "length" if written.ended == "length" else "stop"
-        return {"finish_reason": finish, "model_name": self.model.name, "adapter": self.adapter}
+        name, adapter = self.model.name, self.adapter
+        return {"finish_reason": finish, "ended": written.ended, "model_name": name, "adapter": adapter}
 
 
 def _usage(prompt: Sequence[int], written: Written) -> UsageMetadata:

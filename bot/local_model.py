@@ -15,18 +15,17 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
 from bot.adapter_weights import put_on
-from bot.chat_template import ChatTemplate
 from bot.compiled_steps import CompiledSteps
 from bot.growing_text import GrowingText
 from bot.model_input import ModelInput
 from bot.precision import Precision, best_precision, serving_device
+from bot.prompt_tokens import PromptTokens
 from bot.token_choice import TokenChoice
 from data.errors import BadInput, NotFound
 from data.sampling import Sampling
 from finetune.base import find_base, load_base
 from finetune.card import CARD, Card, check_card, read_card
-from finetune.prompt import Message, token_ids
-from finetune.tokens import is_v1
+from finetune.prompt import Message
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -81,7 +80,7 @@ class LocalModel:
             raise BadInput(f"{name} is no model that remembers by attention, and no other kind is run: take another.")
         self._window: int = getattr(base.model.config, "max_position_embeddings", sys.maxsize)
         self._ends = frozenset(_end_ids(base.model)) | {base.tokens.eos}
-        self._template = None if is_v1(base.tokens) else ChatTemplate(base.path)
+        self.reads = PromptTokens(base.tokens, base.path, self._window)
         self._adapters: dict[str, tuple[Path, Card, str]] = {}  # folder, card, the name that peft knows it by
         self._worn: str | None = None  # the adapter that is on
         self._lock = Lock()
@@ -121,9 +120,7 @@ class LocalModel:
         Whatever in the turns looks like a special token stays text. Raises BadInput where the model's folder has
         neither v1's tokenizer nor a chat template.
         """
-        if self._template is None:
-            return token_ids(turns, self.tokens.encode)
-        return self._template.ids(turns)
+        return self.reads.ids(turns)
 
     def stream(self, prompt: Sequence[int], sampling: Sampling, adapter: str | None = None) -> Iterator[str | Written]:
         """The reply to `prompt` in pieces of whole characters, then the Written of it all, last.
@@ -236,10 +233,6 @@ class LocalModel:
             self._model.base_model.enable_adapter_layers()
             self._model.set_adapter(self._adapters[adapter][2], inference_mode=True)
         self._worn = adapter
-
-    def room(self, prompt: Sequence[int]) -> int:
-        """How many tokens the model's window has left behind `prompt`."""
-        return self._window - len(prompt)
 
     def check(self, prompt: Sequence[int]) -> None:
         """Raises BadInput for a prompt that the model can't answer: an empty one, or one longer than its window."""

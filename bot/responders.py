@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from finetune.prompt import Message
 
 RESPONDERS = ("extractive", "local")
-ROOM = 128  # tokens that a reply must have in the model's window, where it may have as many
 AHEAD = 4  # batches that a GPU is given at once, so that prompts of a length go together
 DEFAULT_SAMPLING = Sampling()
 DEFAULT_RECIPE = "shawgpt-mistral-7b"  # whose base `local` uses where nothing names another
@@ -146,7 +145,7 @@ def make_chat(writing: Writing, models: dict[str, "LocalModel"]) -> Chat:
     together = model.batch_size * (AHEAD if model.device == "cuda" else 1)
 
     def fits(turns: Sequence["Message"]) -> bool:
-        return model.room(model.prompt_ids(turns)) >= min(writing.sampling.max_tokens, ROOM)
+        return model.reads.fits(turns, writing.sampling.max_tokens)
 
     return Chat(chat, together, fits, model)
 
