@@ -14,6 +14,7 @@ from bot.extractive import LIKELY
 from bot.page.citations import PANELS, Citations
 from bot.page.desk import Desk
 from bot.page.markup import attribute, reason_html, text_html
+from bot.page.pictures import page_pictures
 from data.errors import ShawGPTError
 
 LONGEST = 2000  # characters of a question
@@ -53,6 +54,7 @@ def ask_tab(desk: Desk, kb: gr.Dropdown) -> tuple[gr.State, gr.HTML]:
         nothing_asked(desk, desk.assistant.kb),
         elem_id="talk",
         js_on_load=PANELS + SCRIPT,
+        server_functions=[page_pictures(desk)],
         apply_default_css=False,
         padding=False,
     )

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from bot.drafts import Sentence, Support
 from bot.page.markup import text_html, valid
 from bot.page.passage import passage_html, plain
+from bot.page.pictures import page_button
 from data.models import Passage
 
 PANELS = (files("bot.page") / "panels.js").read_text(encoding="utf-8")  # the script of every part that has panels
@@ -135,7 +136,8 @@ class Citations:
             f'<div class="sg-panel-head"><span class="sg-chip-number">{number}</span>{title}'
             f'<button type="button" class="sg-close" popovertarget="{self._id(number)}" popovertargetaction="hide"'
             f' aria-label="Close">✕</button></div>'
-            f'{heading}<div class="sg-passage" dir="auto">{passage}</div>'
+            f"{heading}{page_button(cited.passage, cited.title, cited.quotes)}"
+            f'<div class="sg-passage" dir="auto">{passage}</div>'
             f'<p class="sg-path">{_address(cited.passage.source)}</p></div>'
         )
 

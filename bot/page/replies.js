@@ -145,11 +145,7 @@ element.addEventListener('click', async (event) => {
     const {csv, error} = await ask('download', {batch});
     button.textContent = csv === undefined ? `Not downloaded: ${error}` : 'Download CSV';
     if (csv === undefined) return;
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(new Blob([csv], {type: 'text/csv;charset=utf-8'}));
-    link.download = 'replies.csv';
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    saveAs(new Blob([csv], {type: 'text/csv;charset=utf-8'}), 'replies.csv'); // of panels.js
   }
 });
 

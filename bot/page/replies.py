@@ -13,6 +13,7 @@ from bot.page.comments import COLUMN, columns_of, comments_from
 from bot.page.desk import Desk
 from bot.page.drafting import Drafting
 from bot.page.markup import text_html, trouble_html
+from bot.page.pictures import page_pictures
 from data.errors import NotFound, ShawGPTError
 from data.hidden import show_hidden
 
@@ -148,7 +149,7 @@ def _batch(desk: Desk) -> _Batch:
         )
     cards = gr.HTML(
         None, html_template=TEMPLATE, js_on_load=PANELS + SCRIPT, apply_default_css=False, padding=False,
-        elem_id="cards", server_functions=[*_server_functions(desk.log)],
+        elem_id="cards", server_functions=[*_server_functions(desk.log), page_pictures(desk)],
     )  # fmt: skip
     return _Batch(progress, stop, resume, earlier, cards, gr.Timer(EVERY, active=False))
 

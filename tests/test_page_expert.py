@@ -1,0 +1,149 @@
+"""Asking one's PDFs on the page, in a real browser: the cited page is shown as a picture with the passage marked."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from test_page import CHROMIUM, QUIET, _ask, _is_outside, _open, _server, browser_test
+from test_page_picture import laid_out
+
+from bot.assistant import Assistant
+from bot.page.desk import Desk
+from bot.page.pictures import page_pictures
+from data.embedding import Embedder
+
+PAGES = (
+    "This handbook is about working in the warehouse, and about nothing else at all.",
+    "The forklift is inspected every morning before it moves a pallet.",
+    "Boots with steel caps are handed out in the office on the first day.",
+)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[SimpleNamespace]:
+    """A server of its own process with a PDF of three pages and a web page's text."""
+    folder = tmp_path_factory.mktemp("expert")
+    body = laid_out([[(40, 700, text)] for text in PAGES])
+    (folder / "handbook.pdf").write_bytes(body)
+    (folder / "lamps.md").write_text("# Lamps\n\nThe lamps in the yard are lit at dusk by a timer.", encoding="utf-8")
+    with Assistant(folder / "home", "test", writing=True) as assistant:
+        assistant.__dict__["embedder"] = embedder
+        assistant.ingest([str(folder / "handbook.pdf"), str(folder / "lamps.md")], "default")
+    process, url = _server(folder / "home")
+    yield SimpleNamespace(url=url, home=folder / "home", pdf=folder / "handbook.pdf", body=body)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, started once."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def context(browser: Browser, served: SimpleNamespace) -> Iterator[BrowserContext]:
+    """A browser session that fails the test where anything outside is asked for."""
+    served.pdf.write_bytes(served.body)
+    made = browser.new_context(viewport={"width": 1280, "height": 860})
+    outside: list[str] = []
+    made.on("request", lambda request: outside.append(request.url) if _is_outside(request.url) else None)
+    yield made
+    made.close()
+    assert outside == []
+
+
+@pytest.fixture
+def page(context: BrowserContext, served: SimpleNamespace) -> Page:
+    """The page, open."""
+    return _open(context, served)
+
+
+def _source_of(page: Page, question: str) -> Locator:
+    """Ask, and open the panel of the answer's first source."""
+    _ask(page, question)
+    page.locator(".sg-answer .sg-mark").first.click()
+    panel = page.locator(".sg-panel:popover-open")
+    expect(panel).to_be_visible()
+    return panel
+
+
+class TestTheCitedPage:
+    pytestmark = browser_test
+
+    def test_it_is_shown_with_the_passage_marked_and_its_neighbours_can_be_turned_to(self, page: Page) -> None:
+        panel = _source_of(page, "When is the forklift inspected?")
+        button = panel.get_by_role("button", name="Show the page")
+        button.click()
+        viewer = page.locator("dialog.sg-viewer")
+        image = viewer.locator("img")
+        expect(image).to_be_visible()
+        expect(viewer).to_contain_text("Page 2 of 3")
+        assert "of handbook, with this marked: The forklift is inspected" in str(image.get_attribute("alt"))
+        assert image.evaluate("picture => picture.naturalWidth") > 1000
+        page.keyboard.press("ArrowRight")
+        expect(viewer).to_contain_text("Page 3 of 3")
+        expect(viewer).to_contain_text("Nothing is quoted from this page. Marked on page 2.")
+        expect(viewer.get_by_role("button", name="Next page")).to_be_disabled()
+        viewer.get_by_role("button", name="Previous page").click()
+        expect(viewer).to_contain_text("Page 2 of 3")
+        expect(viewer.locator(".sg-viewer-told")).to_be_empty()
+        page.keyboard.press("Escape")
+        expect(viewer).to_have_count(0)
+        expect(panel).to_be_visible()
+        expect(button).to_be_focused()
+
+    def test_it_grows_shrinks_and_can_be_saved(self, page: Page) -> None:
+        panel = _source_of(page, "When is the forklift inspected?")
+        panel.get_by_role("button", name="Show the page").click()
+        viewer = page.locator("dialog.sg-viewer")
+        expect(viewer.locator("img")).to_be_visible()
+        wide = viewer.locator("img").evaluate("picture => picture.clientWidth")
+        page.keyboard.press("+")
+        assert viewer.locator("img").evaluate("picture => picture.clientWidth") == pytest.approx(1.5 * wide, abs=30)
+        viewer.get_by_role("button", name="Smaller").click()
+        expect(viewer.get_by_role("button", name="Smaller")).to_be_disabled()
+        with page.expect_download() as download:
+            viewer.get_by_label("Save the picture").click()
+        assert download.value.suggested_filename == "handbook-p2.png"
+        assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+
+    def test_it_fits_a_telephone(self, page: Page) -> None:
+        page.set_viewport_size({"width": 390, "height": 844})
+        panel = _source_of(page, "When is the forklift inspected?")
+        panel.get_by_role("button", name="Show the page").click()
+        viewer = page.locator("dialog.sg-viewer")
+        expect(viewer.locator("img")).to_be_visible()
+        assert viewer.locator(".sg-viewer-bar").evaluate("bar => bar.scrollWidth <= bar.clientWidth")
+        assert viewer.evaluate("one => one.getBoundingClientRect().width") == 390
+
+    def test_a_file_that_has_changed_since_is_told_and_not_shown(self, page: Page, served: SimpleNamespace) -> None:
+        panel = _source_of(page, "When is the forklift inspected?")
+        served.pdf.write_bytes(laid_out([[(40, 700, "Another document.")]]))
+        panel.get_by_role("button", name="Show the page").click()
+        viewer = page.locator("dialog.sg-viewer")
+        expect(viewer).to_contain_text("The page can't be shown: handbook.pdf has changed since it was read")
+        expect(viewer.locator("img")).to_be_hidden()
+
+    def test_only_a_pdf_has_pages_to_show_and_no_path_is_in_the_page(self, page: Page, served: SimpleNamespace) -> None:
+        panel = _source_of(page, "When are the lamps in the yard lit?")
+        expect(panel).to_contain_text("by a timer")
+        expect(panel.get_by_role("button", name="Show the page")).to_have_count(0)
+        assert str(served.home.parent) not in page.locator("#talk").inner_html()
+
+
+def test_what_no_panel_asks_for_is_refused_in_words(assistant: Assistant, write) -> None:
+    assistant.ingest([write("lamps.md", "# Lamps\n\nThe lamps in the yard are lit at dusk by a timer.")], "default")
+    ask = page_pictures(Desk(assistant, "shawgpt"))
+    good = {"chunk": assistant.store.ids("default")[0], "page": 1, "marks": []}
+    odd: list[dict[str, object]] = [{"page": "x"}, {"page": None}, {"marks": [1]}, {"marks": "ab"}, {"marks": None}]
+    for asked in ({}, *({**good, **one} for one in odd)):
+        assert ask(asked) == {"error": "this page can't be asked for"}
+    assert ask(good) == {"error": "lamps.md is no PDF: it has no pages to show"}
+    assert "forgotten" in ask({**good, "chunk": "/etc/passwd"})["error"]
