@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bot.drafts import Answer
     from ingest.page_picture import PagePicture
 
+DRAWN = ("pdf", "scan")  # kinds of documents that are PDF files
 AROUND = 150  # characters before and behind a quote that tell its place where a page says the same twice
 _UNSAFE = re.compile(r"[^\w.-]+")
 _LONGEST = 60  # characters of a document's name in a file's
@@ -24,7 +25,7 @@ Marks = dict[int, list[Mark]]  # physical page → what is marked on it
 
 def can_be_drawn(passage: Passage) -> bool:
     """Whether the passage is of a PDF file, so that its pages can be shown."""
-    return passage.page_start is not None and passage.source.lower().endswith(".pdf") and "://" not in passage.source
+    return passage.page_start is not None and passage.kind in DRAWN and "://" not in passage.source
 
 
 def marks_of(passage: Passage, quotes: Iterable[str] = ()) -> Marks:
@@ -55,7 +56,7 @@ def picture(assistant: "Assistant", chunk: str, page: int, marks: Sequence[Mark]
     if document is None:
         raise NotFound("the document has been forgotten or has changed since: ask again")
     name = document.source.replace("\\", "/").rsplit("/", 1)[-1]
-    if document.kind != "pdf":
+    if document.kind not in DRAWN:
         raise BadInput(f"{name} is no PDF: it has no pages to show")
     if "://" in document.source:
         raise BadInput(f"{name} was read from its address and isn't kept: open it there")
