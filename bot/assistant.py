@@ -4,6 +4,7 @@ import copy
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from bot.responders import AS_THE_PERSONA_HAS_IT, Asked, persona_of, settle
+from data.conversations import Conversations
 from data.database import Database
 from data.errors import BadInput, NotFound, WorkFolderError
 from data.index import Index
@@ -19,9 +21,11 @@ from data.style_memory import StyleMemory
 from data.workfolder import WorkFolder
 
 if TYPE_CHECKING:
+    from bot.conversation import Conversation
     from bot.drafts import Answer, Draft, Request, Responder
     from bot.intent import IntentClassifier
     from bot.local_model import LocalModel
+    from bot.memory import Said
     from bot.past_replies import PastReplies
     from bot.responders import Chat, Writing
     from data.embedding import Embedder
@@ -57,6 +61,7 @@ class Assistant:
         self.store = Store(self.database)
         self.index = Index(self.store, self.folder.index, writable=self.folder.writing)
         self.style = StyleMemory(self.database)
+        self.conversations = Conversations(self.database)
         self._retrievers: dict[str, Retriever] = {}
         self._models: dict[str, LocalModel] = {}  # by name; shared by all views
         self._loading = Lock()  # shared by all views too
@@ -96,7 +101,7 @@ class Assistant:
         self.persona = chosen
         self.persona_slug = slug(name)  # its file name, which selects it
         self.kb = kb or chosen.knowledge_base
-        for part in ("past", "intents", "responder", "chat"):
+        for part in ("past", "intents", "responder", "chat", "conversation"):
             self.__dict__.pop(part, None)
         self._retrievers.clear()
 
@@ -177,16 +182,51 @@ class Assistant:
         """An answer with the source of each sentence, or an abstention with its reason."""
         return [piece for piece in self.stream_answer(question) if not isinstance(piece, str)][-1]
 
-    def stream_answer(self, question: str) -> "Iterator[str | Answer]":
-        """What a model writes, in pieces and unchecked, where one does; then the Answer, once, last."""
+    def stream_answer(self, question: str, earlier: Sequence[tuple[str, str]] = ()) -> "Iterator[str | Answer]":
+        """What a model writes, in pieces and unchecked, where one does; then the Answer, once, last.
+
+        `earlier` are questions and answers before it, which a model is shown.
+        """
         from bot.chat_responder import ChatResponder
         from bot.extractive import answer_question
 
         found = self.found(question)
         if self.writing.model and isinstance(self.responder, ChatResponder):
-            yield from self.responder.answer(question, found)
+            yield from self.responder.answer(question, found, earlier)
         else:  # by itself: drafting needs more, and a second to load
             yield answer_question(question, found, self.embedder)
+
+    def follow(self, question: str, earlier: "Sequence[Said]" = (), seed: str = "") -> "Iterator[str | Answer]":
+        """As `stream_answer`, within a conversation: `question` is understood with what was said `earlier`.
+
+        The conversation is the caller's to keep: `earlier` is `bot.memory.Said` of each exchange, oldest first, and a
+        question and the text of its answer are enough. `seed` makes two conversations differ where the persona has
+        several ways to say a thing.
+        """
+        from bot.conversation import as_turns
+
+        understood = self.conversation.understand(question, earlier, seed)
+        if understood.reply:
+            yield understood.finished(understood.reply)
+            return
+        shown = as_turns(self.conversation.remembered(earlier, self._count)) if self.writing.model and earlier else []
+        for piece in self.stream_answer(understood.query, shown):
+            yield piece if isinstance(piece, str) else understood.finished(piece)
+
+    def converse(self, session: str, question: str) -> "Iterator[str | Answer]":
+        """As `follow`, within a kept session: what was said is read from it, and the exchange is added to it.
+
+        Raises NotFound for an unknown session, and WorkFolderError where it can't be kept.
+        """
+        from bot.memory import answer_json, said_in
+
+        self.conversations.session(session)
+        for piece in self.follow(question, said_in(self.conversations.exchanges(session)), session):
+            if not isinstance(piece, str):
+                query = piece.query or piece.question
+                position = self.conversations.add(session, piece.question, query, answer_json(piece))
+                piece = replace(piece, position=position)
+            yield piece
 
     def draft(self, comment: str, recent: tuple[str, ...] = ()) -> "Draft":
         """A draft for one comment; `recent` are the latest replies, oldest first, so that they vary."""
@@ -255,6 +295,13 @@ class Assistant:
         return PastReplies(self.style.all(), self.embedder)
 
     @cached_property
+    def conversation(self) -> "Conversation":
+        """What understands the questions of a conversation."""
+        from bot.conversation import Conversation
+
+        return Conversation(self.persona, self.embedder)
+
+    @cached_property
     def responder(self) -> "Responder":
         """What writes the drafts; a language model is loaded now."""
         from bot.responders import make_responder
@@ -270,6 +317,13 @@ class Assistant:
             raise BadInput(f"the responder {self.writing.written_by} has no language model: name one with --responder")
         with self._loading:  # of several threads that ask at once, one loads the model
             return make_chat(self.writing, self._models)
+
+    def _count(self, text: str) -> int:
+        """The tokens of `text`: the local model's own, else Mistral-7B-Instruct's."""
+        from finetune.tokens import v1_tokens
+
+        tokens = self.chat.local.tokens if self.writing.model and self.chat.local else v1_tokens()
+        return len(tokens.encode(text))
 
     def request(self, comment: str, recent: tuple[str, ...] = ()) -> "Request":
         """`comment` with what it wants and what was found about it."""

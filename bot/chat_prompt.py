@@ -29,9 +29,14 @@ class ChatPrompt:
         examples = self._past.examples(request.comment) if self._past else []
         return self._fitting(request.comment, useful(request), examples)
 
-    def of_question(self, question: str, passages: Sequence[Passage]) -> list[Message]:
-        """The conversation that asks for an answer from `passages`, best first. Empty as above."""
-        return self._fitting(question, passages[:GIVEN], [])
+    def of_question(
+        self, question: str, passages: Sequence[Passage], earlier: Sequence[tuple[str, str]] = ()
+    ) -> list[Message]:
+        """The conversation that asks for an answer from `passages`, best first. Empty as above.
+
+        `earlier` are the questions and answers before it, oldest first, which are left out first where not all fit.
+        """
+        return self._fitting(question, passages[:GIVEN], earlier)
 
     def _fitting(self, comment: str, passages: Sequence[Passage], examples: Sequence[tuple[str, str]]) -> list[Message]:
         """The conversation with as many of the passages, best first, and of the examples, nearest last, as fit."""

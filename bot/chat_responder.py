@@ -98,9 +98,13 @@ class ChatResponder:
         for at, message in self.chat.batch_as_completed(list(prompts.values())):
             yield asked[at], self.draft_of(requests[asked[at]], str(message.text), _is_cut(message))
 
-    def answer(self, question: str, found: SearchResult) -> Iterator[str | Answer]:
+    def answer(
+        self, question: str, found: SearchResult, earlier: Sequence[tuple[str, str]] = ()
+    ) -> Iterator[str | Answer]:
         """The answer as the model writes it, then the Answer: each sentence with what supports it.
 
+        `earlier` are the questions and answers before it in a conversation, oldest first; where not all of them fit,
+        the oldest are left out.
         It is an abstention where few of the sentences have any support, or where the documents lack the subject: then
         the model isn't asked.
         """
@@ -110,7 +114,7 @@ class ChatResponder:
         if found.confidence < SUBJECT_FROM:  # the model would answer from nowhere
             yield Answer(question, "abstained", (), found.passages, NO_ANSWER, self.written_by)
             return
-        turns = self.prompt.of_question(question, found.passages)
+        turns = self.prompt.of_question(question, found.passages, earlier)
         if not turns:
             yield Answer(question, "abstained", (), found.passages, TOO_LONG, self.written_by)
             return

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rag.retriever import SearchResult
 
 Status = Literal["drafted", "needs_you", "failed"]
+# What an answer is: from the documents; the plan that was asked for; asks for what a plan needs; turns down what is out
+# of scope; a greeting or thanks returned; what was told is noted.
+Kind = Literal["answer", "plan", "asks", "declined", "small talk", "noted"]
 
 # Intents that are never answered for the creator, with the reason shown.
 YOURS = {
@@ -113,16 +116,23 @@ class Answer:
     written_by: WrittenBy = WrittenBy("extractive")
     likelihood: float = 0.0  # 0–1, that it answers
     lacking: int = 0  # names, versions, dates and figures of the question that stand in none of the quoted passages
+    query: str = ""  # the question as it is understood alone, where it is a follow-up; empty where it is the question
+    kind: Kind = "answer"
+    said: str = ""  # what the persona says of itself, before any sentences: it states nothing about the subject
+    told: tuple[tuple[str, str], ...] = ()  # what the user told of the persona's needs with this question: name, value
+    position: int | None = None  # of the exchange in its session, once it is kept in one
 
     @property
     def text(self) -> str:
-        """The sentences, joined."""
-        return " ".join(sentence.text for sentence in self.sentences)
+        """What is said, and the sentences, joined."""
+        return " ".join(part for part in (self.said, *(sentence.text for sentence in self.sentences)) if part)
 
     def as_json(self) -> dict[str, Any]:
         """What `ask --json` prints."""
         return {
             "question": self.question,
+            "query": self.query or self.question,
+            "kind": self.kind,
             "answer": self.text,
             "status": self.status,
             "sentences": [asdict(sentence) for sentence in self.sentences],

@@ -52,6 +52,14 @@ def shipped_replies() -> dict[str, list[str]]:
     return replies
 
 
+class Memory(BaseModel):
+    """How much of a conversation is remembered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokens: int = Field(default=1000, ge=0, le=100_000)  # of earlier questions and answers that a model is shown
+
+
 class Persona(BaseModel):
     """Who replies, and how."""
 
@@ -67,6 +75,7 @@ class Persona(BaseModel):
     model: str = Field(default="", max_length=500)  # of a responder with a language model; empty for the adapter's
     adapter: str = Field(default="", max_length=64)  # of the responder `local`; empty for none
     sampling: Sampling = Field(default_factory=Sampling)  # how a language model chooses its words
+    memory: Memory = Field(default_factory=Memory)
     replies: dict[str, list[Line]] = Field(default_factory=shipped_replies)
     """Neutral replies by intent, for when style memory has none that fits. For "question": openings of an answer."""
     intents: dict[str, list[Line]] = Field(default_factory=dict)
@@ -157,6 +166,9 @@ _WHAT_FOR = {
     "model": ("For local: the model's folder, hub name or GGUF file; empty for the adapter's base.",),
     "adapter": ("For local: one that `shawgpt adapters` lists, trained for this persona; empty for none.",),
     "sampling": ("For local: how its words are chosen (docs/local-models.md).",),
+    "memory": (
+        "For a language model: the tokens of earlier questions and answers that it is shown in a conversation.",
+    ),
     "knowledge_base": ("Where answers come from: the --into of `shawgpt ingest`.",),
     "replies": (
         "Neutral replies, for when there are no past replies or none of them fits: put them in your own words.",

@@ -78,7 +78,8 @@ def messages(
 ) -> list[Message]:
     """The conversation that asks `persona` to answer `comment`.
 
-    `examples` are (comment, reply) pairs from style memory, given as earlier turns; `passages` stand with the comment.
+    `examples` are (comment, reply) pairs given as earlier turns: from style memory, or what was said before in a
+    conversation; `passages` stand with the comment.
     Training appends the reply as an assistant message to what this returns.
     """
     turns: list[Message] = [{"role": "system", "content": _system(persona)}]

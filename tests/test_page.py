@@ -26,13 +26,14 @@ from bot.drafts_log import DraftLog, OutputRecord
 from bot.page import serve
 from bot.page.adding import _table, _told
 from bot.page.app import _now, _short
-from bot.page.ask import Turn, _can_be_asked, answer, conversation
+from bot.page.ask import _can_be_asked, answer, conversation
 from bot.page.citations import Citations
 from bot.page.comments import columns_of, comments_from, split_comments
 from bot.page.desk import Desk
 from bot.page.markup import reason_html, text_html
 from bot.page.passage import passage_html
 from bot.page.replies import _writer
+from bot.page.talks import Turn
 from bot.page.uploads import Uploads, safe_name
 from bot.reply import reply_to_csv
 from data.database import Database
@@ -290,6 +291,33 @@ class TestInTheBrowser:
         expect(page.locator(".sg-abstained .sg-meta")).to_have_text("Responder: extractive")
         expect(page.locator(".sg-abstained .sg-chip").first).to_be_visible()
         expect(page.locator(".sg-mark")).to_have_count(0)
+
+    def test_a_conversation_outlives_the_page_and_goes_on_with_what_was_meant(
+        self, context: BrowserContext, served: SimpleNamespace
+    ) -> None:
+        page = _open(context, served)
+        _ask(page, "At what temperature does water boil in the copper kettle?")
+        expect(page.locator(".sg-answer").first).to_contain_text("ninety-six degrees")
+        page.reload()
+        expect(page.locator(".sg-answer").first).to_contain_text("ninety-six degrees")
+        page.locator(".sg-answer .sg-mark").first.click()
+        expect(page.locator(".sg-panel:popover-open mark")).to_contain_text("ninety-six degrees")
+        page.keyboard.press("Escape")
+        _ask(page, "and in the tin kettle?")
+        expect(page.locator(".sg-understood")).to_have_text(
+            "Understood as: At what temperature does water boil in the tin kettle?"
+        )
+        expect(page.locator(".sg-answer").last).to_contain_text("ninety-one degrees")
+        page.get_by_role("button", name="Clear").click()
+        expect(page.locator(".sg-empty")).to_be_visible()
+        page.reload()
+        expect(page.locator(".sg-empty")).to_be_visible()
+        _ask(page, "How long does roasted coffee rest before espresso?")
+        expect(page.locator(".sg-answer")).to_contain_text("seven days")
+        page.locator("#earlier-talks input").click()
+        page.get_by_role("option", name="copper kettle").click()
+        expect(page.locator(".sg-turn")).to_have_count(2)
+        expect(page.locator(".sg-understood")).to_contain_text("tin kettle")
 
     def test_drafts_appear_and_an_edit_outlives_the_page_and_reaches_the_download(
         self, context: BrowserContext, served: SimpleNamespace
@@ -737,7 +765,7 @@ def test_what_the_start_runs_into_is_shown(assistant: Assistant, monkeypatch: py
     desk = Desk(assistant, assistant.persona_slug)
     desk.warm_up()
     desk.close()
-    assert "When the server started: the model &lt;b&gt;is&lt;/b&gt; damaged" in _now(desk, [])[-1]
+    assert "When the server started: the model &lt;b&gt;is&lt;/b&gt; damaged" in _now(desk)[-1]
 
 
 def test_why_a_persona_can_not_write_is_known_before_it_is_tried(assistant: Assistant) -> None:
@@ -759,7 +787,7 @@ def test_why_a_persona_can_not_write_is_known_before_it_is_tried(assistant: Assi
 def test_closing_an_answer_closes_what_the_model_is_writing(assistant: Assistant, monkeypatch) -> None:
     ended = []
 
-    def stream(self: Assistant, question: str) -> Iterator[str]:
+    def stream(self: Assistant, question: str, earlier: object) -> Iterator[str]:
         try:
             while True:
                 yield "on and on "

@@ -5,11 +5,12 @@ from pathlib import Path
 import gradio as gr
 
 from bot.assistant import Assistant
-from bot.page.ask import Turn, ask_tab, nothing_asked
+from bot.page.ask import ask_tab, nothing_asked
 from bot.page.desk import Desk
 from bot.page.documents import document_list, documents_tab
 from bot.page.markup import text_html, trouble_html
 from bot.page.replies import NOTHING_OPENED, replies_tab
+from bot.page.talks import NO_TALKS, open_of
 
 LONG = 34  # characters of a path in the header
 A_DAY = 86_400  # seconds after which Gradio deletes its copies of uploads
@@ -35,36 +36,32 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
         # The browser remembers which batch it had open; what is in it lies in the database. Outside the tabs: Gradio
         # reads the browser's memory when it draws a component, and it draws a tab's when the tab is first shown.
         opened = gr.BrowserState(NOTHING_OPENED, storage_key="shawgpt-opened", secret="shawgpt")
+        talks = gr.BrowserState(NO_TALKS, storage_key="shawgpt-talks", secret="shawgpt")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Ask", id="ask"):
-                turns, talk = ask_tab(desk, kb)
+                turns, talk = ask_tab(desk, kb, talks, demo)
             with gr.Tab("Replies", id="replies"):
                 replies_tab(desk, kb, opened, demo)
             with gr.Tab("Documents", id="documents"):
                 listed = documents_tab(desk, kb)
         # The page is built when the server starts: what has come and gone since is put in when it is loaded.
         demo.load(
-            lambda turns: _now(desk, turns),
-            [turns],
-            [kb, listed, talk, trouble],
-            show_progress="hidden",
-            api_visibility="private",
-        )
+            lambda: _now(desk), None, [kb, listed, trouble], show_progress="hidden", api_visibility="private"
+        )  # fmt: skip
         # The first document makes "No documents yet" untrue in the other tab.
         listed.change(
-            lambda name, before: gr.skip() if before else nothing_asked(desk, name), [kb, turns], [talk],
+            lambda name, seen, before: gr.skip() if before or open_of(seen) else nothing_asked(desk, name),
+            [kb, talks, turns], [talk],
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
     return demo, desk
 
 
-def _now(desk: Desk, turns: list[Turn]) -> tuple[object, str, object, str]:
-    """The knowledge bases, the documents, the empty conversation and what the start ran into, as they are now."""
+def _now(desk: Desk) -> tuple[object, str, str]:
+    """The knowledge bases, the documents and what the start ran into, as they are now."""
     known = desk.knowledge_bases()
-    kb = desk.assistant.kb
-    talk = gr.skip() if turns else nothing_asked(desk, kb)
     trouble = trouble_html(f"When the server started: {desk.trouble}" if desk.trouble else "")
-    return gr.update(choices=known, value=kb, visible=len(known) > 1), document_list(desk, kb), talk, trouble
+    return gr.update(choices=known, visible=len(known) > 1), document_list(desk, desk.assistant.kb), trouble
 
 
 def _header(assistant: Assistant) -> str:

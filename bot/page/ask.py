@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -15,6 +15,7 @@ from bot.page.citations import PANELS, Citations
 from bot.page.desk import Desk
 from bot.page.markup import attribute, reason_html, text_html
 from bot.page.pictures import page_pictures
+from bot.page.talks import Turn, begin, earlier, open_of, opened, restored, said_of
 from data.errors import ShawGPTError
 
 LONGEST = 2000  # characters of a question
@@ -36,20 +37,22 @@ watch('value', () => element.querySelector('.sg-turn:last-child')?.scrollIntoVie
 """
 
 
-@dataclass(frozen=True)
-class Turn:
-    """A question with what came of it: an answer, an error, or neither yet."""
+def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks) -> tuple[gr.State, gr.HTML]:
+    """Build the tab; `kb` is the selector in the header, `talks` the conversations of this browser (bot/page/talks.py).
 
-    question: str
-    answer: Answer | None = None
-    error: str = ""
-    shown: int = 0  # sentences of the answer that are on the page already
-    unchecked: str = ""  # what a model has written so far
-
-
-def ask_tab(desk: Desk, kb: gr.Dropdown) -> tuple[gr.State, gr.HTML]:
-    """Build the tab; `kb` is the selector in the header. Returns the turns, and the conversation that shows them."""
+    Returns the turns, and the conversation that shows them.
+    """
     turns = gr.State([])
+    known = desk.personas("reply")
+    with gr.Row(elem_id="talk-head"):
+        who = gr.Dropdown(
+            known, value=desk.persona, label="Persona", elem_id="asked-of", scale=0, min_width=180, filterable=False,
+            visible=len(known) > 1,
+        )  # fmt: skip
+        before = gr.Dropdown(
+            [], label="Your conversations", elem_id="earlier-talks", scale=1, min_width=180, filterable=False,
+            visible=False,
+        )  # fmt: skip
     talk = gr.HTML(
         nothing_asked(desk, desk.assistant.kb),
         elem_id="talk",
@@ -65,41 +68,82 @@ def ask_tab(desk: Desk, kb: gr.Dropdown) -> tuple[gr.State, gr.HTML]:
         )  # fmt: skip
         again = gr.Button("Clear", size="sm", scale=0, min_width=72, elem_id="clear-talk")
 
-    def ask(question: str, kb_name: str, before: list[Turn]) -> Iterator[tuple[object, object, object]]:
-        if not question.strip():
-            yield gr.skip(), gr.skip(), gr.skip()
+    def ask(question: str, who: str, kb_name: str, past: list[Turn], seen: object) -> Iterator[dict[Any, object]]:
+        asked = question.strip()[:LONGEST]
+        if not asked:
+            yield {}
             return
-        with closing(answer(desk, kb_name, question.strip()[:LONGEST])) as growing:
+        session = open_of(seen) if past else ""  # what was cleared is no part of it
+        try:
+            session = session or begin(desk, who, kb_name)
+        except ShawGPTError as error:  # a full disk
+            failed = [*past, Turn(asked, error=str(error))]
+            yield {turns: failed, talk: conversation(failed)}
+            return
+        now: list[Turn] = [*past, Turn(asked)]
+        yield {turns: now, talk: conversation(now), box: "", talks: opened(seen, session)}
+        with closing(answer(desk, kb_name, asked, who, session, past)) as growing:
             for turn in growing:
-                now = [*before, turn]
-                yield now, conversation(now), ""
+                now = [*past, turn]
+                yield {turns: now, talk: conversation(now)}
+        yield {before: earlier(desk, opened(seen, session))}
 
-    def example(kb_name: str, before: list[Turn], event: gr.EventData) -> Iterator[tuple[object, object, object]]:
-        yield from ask(str(event.question), kb_name, before)
+    def example(
+        who: str, kb_name: str, past: list[Turn], seen: object, event: gr.EventData
+    ) -> Iterator[dict[Any, object]]:
+        yield from ask(str(event.question), who, kb_name, past, seen)
 
-    outputs = [turns, talk, box]
+    def anew(kb_name: str, seen: object) -> dict[Any, object]:
+        ended = opened(seen, "")
+        return {turns: [], talk: nothing_asked(desk, kb_name), talks: ended, before: earlier(desk, ended)}
+
+    def other_persona(who: str, kb_name: str, seen: object) -> dict[Any, object]:
+        wanted = desk.knowledge_base(who)
+        kb_name = wanted if wanted in desk.knowledge_bases() else kb_name
+        return {**anew(kb_name, seen), kb: kb_name}
+
+    def reopen(session: str | None, seen: object) -> dict[Any, object]:
+        found, past = restored(desk, session or "")
+        if found is None or not past:  # the first time, or it was forgotten
+            return {talk: nothing_asked(desk, desk.assistant.kb), before: earlier(desk, seen)}
+        now = opened(seen, found.id)
+        return {
+            turns: past, talk: conversation(past), talks: now, before: earlier(desk, now),
+            who: found.persona if found.persona in {slug for _, slug in desk.personas("reply")} else gr.skip(),
+            kb: found.kb if found.kb in desk.knowledge_bases() else gr.skip(),
+        }  # fmt: skip
+
+    outputs = [turns, talk, box, talks, before, who, kb]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     asked = [
-        gr.on([box.submit], ask, [box, kb, turns], outputs, **quiet),
-        talk.select(example, [kb, turns], outputs, **quiet),
+        gr.on([box.submit], ask, [box, who, kb, turns, talks], outputs, **quiet),
+        talk.select(example, [who, kb, turns, talks], outputs, **quiet),
     ]
     # What is being answered ends with them: Gradio closes the generator, and so the model's.
-    again.click(lambda name: ([], nothing_asked(desk, name), ""), [kb], outputs, cancels=asked, **quiet)
+    again.click(lambda name, seen: {**anew(name, seen), box: ""}, [kb, talks], outputs, cancels=asked, **quiet)
     # Another knowledge base is another conversation: the numbers under the old answers are not its documents.
-    kb.change(lambda name: ([], nothing_asked(desk, name), gr.skip()), [kb], outputs, cancels=asked, **quiet)
+    kb.input(anew, [kb, talks], outputs, cancels=asked, **quiet)
+    who.input(other_persona, [who, kb, talks], outputs, cancels=asked, **quiet)
+    before.input(reopen, [before, talks], outputs, cancels=asked, **quiet)
+    # Whoever loads the page goes on where this browser was.
+    demo.load(lambda seen: reopen(open_of(seen), seen), [talks], outputs, **quiet)
     return turns, talk
 
 
-def answer(desk: Desk, kb: str, question: str) -> Generator[Turn]:
+def answer(
+    desk: Desk, kb: str, question: str, persona: str = "", session: str = "", past: Sequence[Turn] = ()
+) -> Generator[Turn]:
     """The turn as it grows: asked, then sentence by sentence, with its sources at the end.
 
-    Closing it ends the writing.
+    It goes on with `session`, in which it is kept; without one, with the turns `past`. Closing it ends the writing.
     """
     turn = Turn(question)
     yield turn
     try:
         said, shown_at = "", time.monotonic()
-        for piece in desk.view(desk.persona, kb).stream_answer(question):
+        view = desk.view(persona or desk.persona, kb)
+        growing = view.converse(session, question) if session else view.follow(question, said_of(past))
+        for piece in growing:
             if not isinstance(piece, str):
                 given = piece
                 continue
@@ -122,8 +166,8 @@ def answer(desk: Desk, kb: str, question: str) -> Generator[Turn]:
 def conversation(turns: Sequence[Turn]) -> str:
     """The turns as HTML."""
     shown = "".join(
-        f'<div class="sg-turn"><div class="sg-question" dir="auto">{text_html(turn.question)}</div>{_reply(turn, i)}'
-        "</div>"
+        f'<div class="sg-turn"><div class="sg-question" dir="auto">{text_html(turn.question)}</div>'
+        f"{_understood(turn)}{_reply(turn, i)}</div>"
         for i, turn in enumerate(turns)
     )
     return f'<div class="sg-talk" role="log" aria-live="polite" aria-label="Conversation">{shown}</div>'
@@ -169,6 +213,12 @@ def nothing_asked(desk: Desk, kb: str) -> str:
     return (
         f'<div class="sg-empty"><h2>Ask your documents</h2><p>{how}</p><div class="sg-examples">{buttons}</div></div>'
     )
+
+
+def _understood(turn: Turn) -> str:
+    """What a follow-up was taken for."""
+    query = turn.answer.query if turn.answer else ""
+    return f'<p class="sg-understood" dir="auto">Understood as: {text_html(query)}</p>' if query else ""
 
 
 def _reply(turn: Turn, number: int) -> str:

@@ -11,7 +11,7 @@ from bot.drafts_log import DraftLog
 from bot.page.uploads import Uploads
 from bot.responders import Asked, settle
 from data.errors import ShawGPTError
-from data.persona import Persona, list_personas, load_persona
+from data.persona import Persona, Task, list_personas, load_persona
 from finetune.base import find_base
 
 OF_THE_HUB = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")  # a name that a model of the hub may have
@@ -60,10 +60,17 @@ class Desk:
         """Those there are, and the one that the first document will make."""
         return sorted({*self.assistant.store.knowledge_bases(), self.assistant.kb})
 
-    def personas(self) -> list[tuple[str, str]]:
-        """The usable personas as (name shown, slug)."""
+    def personas(self, task: Task | None = None) -> list[tuple[str, str]]:
+        """The usable personas, those of a `task` or all, as (name shown, slug)."""
         found = list_personas(self.assistant.folder.path)
-        return [(persona.name, slug) for slug, persona in found.items() if isinstance(persona, Persona)]
+        usable = [(persona, slug) for slug, persona in found.items() if isinstance(persona, Persona)]
+        return [(persona.name, slug) for persona, slug in usable if task in (None, persona.task)]
+
+    def knowledge_base(self, persona: str) -> str:
+        """The knowledge base that `persona` answers from: what the command line asked for, else its own."""
+        if persona == self.persona:
+            return self.assistant.kb
+        return load_persona(persona, self.assistant.folder.path).knowledge_base
 
     def warm_up(self) -> None:
         """Load the models in the background, so that the first question doesn't wait for them."""
