@@ -131,8 +131,6 @@ class Answer:
         """What `ask --json` prints."""
         return {
             "question": self.question,
-            "query": self.query or self.question,
-            "kind": self.kind,
             "answer": self.text,
             "status": self.status,
             "sentences": [asdict(sentence) for sentence in self.sentences],
@@ -140,6 +138,10 @@ class Answer:
             "responder": str(self.written_by),
             "reason": self.reason,
         }
+
+    def in_conversation(self) -> dict[str, Any]:
+        """What `chat --json` prints: as `ask --json`, with how the question was understood and what came of it."""
+        return {**self.as_json(), "query": self.query or self.question, "kind": self.kind, "told": dict(self.told)}
 
 
 @dataclass(frozen=True)
