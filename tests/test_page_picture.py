@@ -1,5 +1,6 @@
 """Pages as pictures: the quote is marked where it stands, the page is the one cited, hostile files do no harm."""
 
+import csv
 import hashlib
 import os
 import zlib
@@ -25,6 +26,7 @@ from ingest.pool import Worker
 from ingest.quote_places import Mark, places_of, squashed
 
 Pages = list[list[tuple[float, float, str]]]  # for each page: x, y from below, text
+SAMPLE = Path(__file__).parents[1] / "data/sample"
 RESTS = "The dough rests for nine hours before it is shaped."
 
 
@@ -288,3 +290,26 @@ def test_a_web_page_and_a_fetched_pdf_have_no_page_to_show() -> None:
     assert can_be_drawn(passage("x"))
     assert not can_be_drawn(passage("x", source="https://example.com/guide.pdf"))
     assert not can_be_drawn(replace(passage("x"), kind="pptx"))
+
+
+def test_the_sample_handbook_is_answered_with_the_right_page_and_the_quotes_are_marked(assistant: Assistant) -> None:
+    handbook = SAMPLE / "handbook"
+    assistant.ingest([str(handbook / "staff-handbook.pdf")], "default")
+    assistant.use("rag-expert")
+    with (handbook / "questions.csv").open(encoding="utf-8", newline="") as file:
+        asked = list(csv.DictReader(file))
+    right, marked_of_all = 0, []
+    for row in asked:
+        answer = assistant.answer(row["question"])
+        if not row["answer"]:
+            assert answer.status == "abstained", row
+            continue
+        cited = {support.page for sentence in answer.sentences for support in sentence.support}
+        right += int(row["source"].rpartition(" ")[2]) in cited
+        for passage in answer.passages:
+            quotes = [s.quote for each in answer.sentences for s in each.support if s.quote in passage.text]
+            for page, marks in marks_of(passage, quotes).items() if quotes else ():
+                marked_of_all += picture(assistant, passage.chunk_id, page, marks).found
+    assert right >= 14  # of 16
+    assert all(marked_of_all)
+    assert len(marked_of_all) >= 20

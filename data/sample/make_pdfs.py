@@ -48,6 +48,10 @@ class Sheet:
     subject: str
     date: datetime  # when the edition came out: the creation date in the PDF
     widths: dict[int, tuple[float, ...]]  # number of columns → their shares of the text width
+    folder: str = "pdfs"
+    author: str = "Nell Tarrow"
+    house: str = "Back Step Roasting"
+    foot: str = "backsteproasting.example · free to copy"
 
 
 SHEETS = (
@@ -66,6 +70,18 @@ SHEETS = (
         subject="Tables and frequently asked questions for home coffee roasters",
         date=datetime(2025, 5, 9, 16, tzinfo=UTC),
         widths={3: (0.36, 0.2, 0.44), 4: (0.37, 0.2, 0.2, 0.23), 5: (0.2, 0.165, 0.17, 0.165, 0.3)},
+    ),
+    Sheet(
+        name="staff-handbook",
+        size=A4,
+        body=10.6,
+        subject="What applies to the staff of Brackwater Libraries",
+        date=datetime(2025, 11, 24, 9, tzinfo=UTC),
+        widths={3: (0.34, 0.26, 0.4), 4: (0.31, 0.23, 0.23, 0.23)},
+        folder="handbook",
+        author="People Office",
+        house="Brackwater Libraries",
+        foot="For staff of Brackwater Libraries",
     ),
 )
 
@@ -143,13 +159,13 @@ def write(sheet: Sheet) -> Path:
     """Lay out one sheet and return the PDF's path."""
     source = (HERE / "pdf_sources" / f"{sheet.name}.src").read_text(encoding="utf-8")
     title = source.splitlines()[0].removeprefix("# ")
-    target = HERE / "pdfs" / f"{sheet.name}.pdf"
+    target = HERE / sheet.folder / f"{sheet.name}.pdf"
     margin = sheet.size[0] * 0.11
     os.environ["SOURCE_DATE_EPOCH"] = str(int(sheet.date.timestamp()))  # reportlab takes its dates from it
     doc = SimpleDocTemplate(
         str(target), pagesize=sheet.size, invariant=1,
         leftMargin=margin, rightMargin=margin, topMargin=20 * mm, bottomMargin=19 * mm,
-        title=title, author="Nell Tarrow", subject=sheet.subject, creator="Back Step Roasting",
+        title=title, author=sheet.author, subject=sheet.subject, creator=sheet.house,
     )  # fmt: skip
 
     def furniture(canvas: Any, page: Any) -> None:
@@ -159,10 +175,10 @@ def write(sheet: Sheet) -> Path:
         canvas.setFillColor(INK)
         canvas.setStrokeColor(LINE)
         canvas.setFont("Helvetica", 7.5)
-        canvas.drawString(left, top, "Back Step Roasting")
+        canvas.drawString(left, top, sheet.house)
         canvas.drawRightString(right, top, title)
         canvas.line(left, top - 4, right, top - 4)
-        canvas.drawString(left, 11 * mm, "backsteproasting.example · free to copy")
+        canvas.drawString(left, 11 * mm, sheet.foot)
         canvas.drawRightString(right, 11 * mm, f"Page {page.page}")
         canvas.restoreState()
 
@@ -181,7 +197,7 @@ def write(sheet: Sheet) -> Path:
 
 
 if __name__ == "__main__":
-    (HERE / "pdfs").mkdir(exist_ok=True)
     for sheet in SHEETS:
+        (HERE / sheet.folder).mkdir(exist_ok=True)
         path = write(sheet)
         print(f"{path} {path.stat().st_size:,} bytes")
