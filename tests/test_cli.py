@@ -63,7 +63,7 @@ def test_way_from_a_folder_to_a_cited_answer_and_back(shawgpt, write):
     found = json.loads(shawgpt("search", "how long does the dough rest", "-k", 1, "--json").stdout)
     (passage,) = found["passages"]
     assert list(passage) == [
-        "rank", "score", "source", "title", "page_start", "page_end", "place", "kind", "heading", "chunk_id", "text"
+        "rank", "score", "source", "title", "page_start", "page_end", "heading", "chunk_id", "text", "kind", "place"
     ]  # fmt: skip
     assert "nine hours" in passage["text"]
 

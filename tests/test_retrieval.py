@@ -62,7 +62,7 @@ def knowledge_base(home: Path, embedder: Embedder, documents: dict[str, list[str
 
 def stored(source: str, position: int, text: str) -> StoredChunk:
     page = position + 1
-    return StoredChunk(f"{source}{position}", source, source, position, text, "", page, page, (), text, ())
+    return StoredChunk(f"{source}{position}", source, source, position, text, "", page, page, (), text, (), "pdf")
 
 
 def prose(seed: str) -> str:
