@@ -19,14 +19,27 @@ class Block:
 
 def assemble(blocks: Iterable[Block]) -> tuple[str, tuple[Heading, ...]]:
     """The text of `blocks`, a blank line between those that aren't tight, and the headings at their offsets."""
+    text, headings, _ = assemble_pages([blocks])
+    return text, headings
+
+
+def assemble_pages(pages: Iterable[Iterable[Block]]) -> tuple[str, tuple[Heading, ...], tuple[int, ...]]:
+    """The same of several pages, with the offset where each begins; an empty one begins where the next one does."""
     pieces: list[str] = []
     headings: list[Heading] = []
-    length = 0
-    for block in blocks:
-        glue = "" if not pieces else "\n" if block.tight else "\n\n"
-        pieces += [glue, block.text]
-        length += len(glue)
-        if block.level:
-            headings.append(Heading(length, block.level, block.text[:_LONGEST_HEADING]))
-        length += len(block.text)
-    return "".join(pieces), tuple(headings)
+    starts: list[int] = []
+    empty = length = 0
+    for blocks in pages:
+        first = True
+        for block in blocks:
+            glue = "" if not pieces else "\n" if block.tight and not first else "\n\n"
+            pieces += [glue, block.text]
+            length += len(glue)
+            if first:
+                starts += [length] * (empty + 1)
+                empty, first = 0, False
+            if block.level:
+                headings.append(Heading(length, block.level, block.text[:_LONGEST_HEADING]))
+            length += len(block.text)
+        empty += first
+    return "".join(pieces), tuple(headings), (*starts, *[length] * empty)

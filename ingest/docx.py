@@ -1,6 +1,5 @@
 """Word documents: headings by style, paragraphs, and tables as lines."""
 
-import zipfile
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -13,10 +12,9 @@ from ingest.clean import is_clutter
 from ingest.quality import sanitise
 from ingest.text import checked, read_bytes
 from ingest.titles import clean_author, clean_title, day, stem_title
+from ingest.zipped import open_archive
 
 _MOST_BYTES = 50_000_000
-_MOST_UNPACKED = 100_000_000
-_MOST_RATIO = 200  # a part packed tighter than this isn't prose
 
 
 def read_docx(source: str, content: Path | bytes) -> Document:
@@ -24,9 +22,7 @@ def read_docx(source: str, content: Path | bytes) -> Document:
     import docx
 
     data = read_bytes(content, _MOST_BYTES)
-    if data.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Rejected("an encrypted or old Word file: save it as a DOCX without a password")
-    _refuse_bombs(data)
+    open_archive(data, "DOCX")
     try:
         word = docx.Document(BytesIO(data))
         text, headings = assemble(_blocks(word))
@@ -37,19 +33,6 @@ def read_docx(source: str, content: Path | bytes) -> Document:
         raise Rejected(f"not a readable DOCX ({type(error).__name__})") from error
     shown = clean_title(title) or (headings[0].text if headings else "") or stem_title(source)
     return checked(Document(source, "docx", text, shown, clean_author(author), day(written), headings=headings))
-
-
-def _refuse_bombs(data: bytes) -> None:
-    try:
-        with zipfile.ZipFile(BytesIO(data)) as archive:
-            parts = archive.infolist()
-    except (zipfile.BadZipFile, ValueError) as error:
-        raise Rejected("not a readable DOCX (damaged, or not a DOCX)") from error
-    unpacked = sum(part.file_size for part in parts)
-    if unpacked > _MOST_UNPACKED or len(parts) > 10_000:
-        raise Rejected(f"unpacks to more than {_MOST_UNPACKED // 1_000_000} MB: not a document")
-    if any(part.file_size > 10_000_000 and part.file_size > _MOST_RATIO * part.compress_size for part in parts):
-        raise Rejected("packed tighter than any document: a zip bomb?")
 
 
 def _blocks(word: Any) -> Iterator[Block]:

@@ -48,6 +48,37 @@ def read_html(source: str, content: Path | bytes, charset: str = "") -> Document
     return checked(Document(source, "html", text, title, author, day(getattr(found, "date", None)), headings=headings))
 
 
+# A book's tags by the names of trafilatura's.
+_NAMES = {
+    "li": "item", "dd": "item", "tr": "row", "td": "cell", "th": "cell", "blockquote": "quote", "br": "lb",
+    "ul": "list", "ol": "list", "dl": "list", "pre": "code", "caption": "p",
+    **dict.fromkeys(("h1", "h2", "h3", "h4", "h5", "h6"), "head"),
+    **dict.fromkeys(("div", "section", "article", "aside", "figure", "figcaption", "dt", "hr"), "ab"),
+    **dict.fromkeys(("header", "footer"), "ab"),
+}  # fmt: skip
+
+
+def page_blocks(page: str) -> list[Block]:
+    """The blocks of all that a page of a book says: there is nothing around its text that had to be left out."""
+    from lxml import etree, html
+
+    try:
+        tree = html.document_fromstring(page.encode(), parser=html.HTMLParser(encoding="utf-8", huge_tree=False))
+    except (etree.LxmlError, ValueError):  # nothing in it
+        return []
+    for element in tree.xpath("//script|//style|//head|//svg|//comment()"):
+        if element.getparent() is not None:
+            element.drop_tree()
+    for element in tree.xpath("//li//p|//td//p|//th//p|//dd//p"):
+        element.tag = "span"
+        element.tail = " " + (element.tail or "")
+    for element in list(tree.iter(*_NAMES)):
+        if element.tag[1:] in "123456":
+            element.set("rend", element.tag)
+        element.tag = _NAMES[element.tag]
+    return _blocks(tree)
+
+
 def _blocks(body: Any) -> list[Block]:
     """The blocks of trafilatura's tree: headings with their level, list items and rows without blank lines between."""
     blocks: list[Block] = []

@@ -1,10 +1,12 @@
 """What kind of document some bytes are: by their first bytes, their name, or what a server calls them."""
 
+import re
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from data.errors import Rejected
 from data.models import DocumentKind
+from ingest.zipped import OLD_OFFICE, OLE
 
 SUFFIXES: dict[str, DocumentKind] = {
     ".pdf": "pdf",
@@ -16,7 +18,15 @@ SUFFIXES: dict[str, DocumentKind] = {
     ".txt": "text",
     ".text": "text",
     ".docx": "docx",
+    ".pptx": "pptx",
+    ".xlsx": "xlsx",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".epub": "epub",
+    ".srt": "subtitles",
+    ".vtt": "subtitles",
 }
+_OFFICE = "application/vnd.openxmlformats-officedocument"
 _TYPES: dict[str, DocumentKind] = {
     "application/pdf": "pdf",
     "text/html": "html",
@@ -24,27 +34,42 @@ _TYPES: dict[str, DocumentKind] = {
     "text/markdown": "markdown",
     "text/x-markdown": "markdown",
     "text/plain": "text",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    f"{_OFFICE}.wordprocessingml.document": "docx",
+    f"{_OFFICE}.presentationml.presentation": "pptx",
+    f"{_OFFICE}.spreadsheetml.sheet": "xlsx",
+    "text/csv": "csv",
+    "application/csv": "csv",
+    "text/tab-separated-values": "csv",
+    "application/epub+zip": "epub",
+    "text/vtt": "subtitles",
+    "text/srt": "subtitles",
+    "application/x-subrip": "subtitles",
 }
+_ZIPPED: tuple[DocumentKind, ...] = ("docx", "pptx", "xlsx", "epub")
+_PART = re.compile(rb"PK\x03\x04.{26}(word|ppt|xl)/", re.DOTALL)  # a part of an Office file, by its folder
+_PARTS: dict[bytes, DocumentKind] = {b"word": "docx", b"ppt": "pptx", b"xl": "xlsx"}
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-_READ = "PDF, HTML, Markdown, text and DOCX are read"
+READ = "PDF, HTML, Markdown, text, DOCX, PPTX, XLSX, CSV, EPUB and subtitles (SRT, VTT)"
+_READ = f"{READ} are read"
 
 
 def kind_of(name: str, head: bytes, content_type: str = "") -> DocumentKind:
     """The kind of a document from its name or URL, its first 4 kB, and the content type a server gave.
 
-    Content wins where it is unmistakable (PDF, DOCX), then the server's word, then the suffix, then a look at the
-    bytes. Raises Rejected for what none of the readers takes.
+    Content wins where it is unmistakable (PDF, Office, EPUB), then the server's word, then the suffix, then a look
+    at the bytes. Raises Rejected for what none of the readers takes.
     """
     if b"%PDF-" in head[:1024]:
         return "pdf"
     suffix = PurePosixPath(urlsplit(name).path if "://" in name else name).suffix.lower()
-    if head.startswith(b"PK\x03\x04"):
-        if b"word/" in head or suffix == ".docx" or b"[Content_Types].xml" in head:
-            return "docx"
-        raise Rejected(f"a zip archive, not a document: unpack it first ({_READ})")
     served = _TYPES.get(content_type)
     by_suffix = SUFFIXES.get(suffix)
+    if head.startswith(b"PK\x03\x04"):
+        return _zipped(head, by_suffix, served)
+    if head.startswith(OLE):
+        raise Rejected(OLD_OFFICE)
+    if head.removeprefix(_BOMS[0]).startswith((b"WEBVTT\n", b"WEBVTT\r", b"WEBVTT ")):
+        return "subtitles"
     if served and not (served == "text" and by_suffix):
         return served
     if by_suffix:
@@ -59,3 +84,17 @@ def kind_of(name: str, head: bytes, content_type: str = "") -> DocumentKind:
     if head.startswith(_BOMS) or b"\0" not in head:
         return "text"
     raise Rejected(f"of an unknown type ({_READ})")
+
+
+def _zipped(head: bytes, by_suffix: DocumentKind | None, served: DocumentKind | None) -> DocumentKind:
+    """The kind of a zip archive. An EPUB's first part says so; an Office file's first parts may be of any."""
+    if b"mimetypeapplication/epub+zip" in head[:120]:
+        return "epub"
+    if part := _PART.search(head):
+        return _PARTS[part[1]]
+    for kind in (by_suffix, served):
+        if kind in _ZIPPED:
+            return kind
+    if b"[Content_Types].xml" in head:
+        return "docx"
+    raise Rejected(f"a zip archive, not a document: unpack it first ({_READ})")

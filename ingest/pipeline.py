@@ -41,6 +41,7 @@ class Entry:
     embedded: int = 0  # those of its chunks that were new
     pages: int = 0
     reason: str = ""  # for "empty" and "rejected"
+    kind: str = ""  # of "added" and "updated": what its pages are
 
 
 @dataclass
@@ -171,8 +172,10 @@ class _Batch:
         self._index.update(self._kb, added, removed)
         done, self._documents = self._documents, []
         for each, was_known in zip(done, known, strict=True):
-            source, pages = each.document.source, len(each.document.page_starts)
-            self._done(Entry(source, "updated" if was_known else "added", each.chunks, each.embedded, pages))
+            document = each.document
+            outcome: Outcome = "updated" if was_known else "added"
+            pages = len(document.page_starts)
+            self._done(Entry(document.source, outcome, each.chunks, each.embedded, pages, kind=document.kind))
 
     def _embed(self) -> None:
         vectors = self._store.known_vectors([staged.id for _, staged in self._waiting])

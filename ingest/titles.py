@@ -15,7 +15,7 @@ _WORTHLESS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _NOBODY = re.compile(
-    r"administrator|admin|user|owner|unknown|author|anonymous|python-docx|root|\w+\(0x\w+\)|\S+@\S+", re.I
+    r"administrator|admin|user|owner|unknown|author|anonymous|python-docx|openpyxl|root|\w+\(0x\w+\)|\S+@\S+", re.I
 )
 _HEX = re.compile(r"(?=.*\d)[0-9a-f]{6,}", re.IGNORECASE)
 _PDF_DATE = re.compile(r"D?:?\s*(\d{4})(\d{2})?(\d{2})?")

@@ -70,6 +70,26 @@ def _parse(request: dict[str, Any], content: Path | bytes) -> Document:
         from ingest.docx import read_docx
 
         return read_docx(source, content)
+    if kind == "pptx":
+        from ingest.pptx import read_pptx
+
+        return read_pptx(source, content)
+    if kind == "xlsx":
+        from ingest.xlsx import read_xlsx
+
+        return read_xlsx(source, content)
+    if kind == "csv":
+        from ingest.csv import read_csv
+
+        return read_csv(source, content, request["charset"])
+    if kind == "epub":
+        from ingest.epub import read_epub
+
+        return read_epub(source, content)
+    if kind == "subtitles":
+        from ingest.subtitles import read_subtitles
+
+        return read_subtitles(source, content, request["charset"])
     if kind == "html":
         from ingest.html import read_html
 

@@ -38,7 +38,8 @@ def ingest(
     password: Annotated[str | None, typer.Option(help="For encrypted PDFs.", envvar="SHAWGPT_PDF_PASSWORD")] = None,
     as_json: Json = False,
 ) -> None:
-    """Read documents into a knowledge base: PDF, HTML, Markdown, text, DOCX, or a whole blog by its feed or sitemap.
+    """Read documents into a knowledge base: PDF, HTML, Markdown, text, DOCX, PPTX, XLSX, CSV, EPUB, subtitles (SRT,
+    VTT), or a whole blog by its feed or sitemap.
 
     What is unchanged since the last time is passed over; what can't be read is named with the reason (exit code 1).
     """

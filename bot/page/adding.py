@@ -10,6 +10,7 @@ from bot.page.citations import file_name
 from bot.page.desk import Desk
 from bot.page.markup import text_html
 from data.errors import BadInput, ShawGPTError
+from data.places import counted
 from ingest.pipeline import Entry, Progress
 
 OUTCOMES = {"added": "good", "updated": "good", "unchanged": "quiet", "empty": "warn", "rejected": "bad"}
@@ -127,7 +128,7 @@ def _told(entry: "Entry") -> str:
     if entry.reason:
         way = "type its password in the form and add it again"
         return entry.reason.replace("give --password", way).replace("check --password", way)
-    pages = f"{many(entry.pages, 'page')}, " if entry.pages else ""
+    pages = f"{pages}, " if (pages := counted(entry.kind, entry.pages)) else ""
     replaced = "; replaced the file of that name that was there" if entry.outcome == "updated" else ""
     another = replaced if "://" not in entry.source else ""  # an address's new version is the same document
     return f"{pages}{many(entry.chunks, 'chunk')}{another}" if entry.chunks else ""

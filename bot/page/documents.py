@@ -11,10 +11,13 @@ from bot.page.citations import file_name, short_path
 from bot.page.desk import Desk
 from bot.page.markup import attribute, text_html
 from data.errors import NotFound, ShawGPTError
+from data.places import counted
 from data.store import Source
 from ingest.kinds import SUFFIXES
 
-LIMITS = "PDF (up to 100 MB), DOCX (50), Markdown and text (20), HTML (10)"  # 100 of any: UPLOAD_LIMIT
+# 100 of any: UPLOAD_LIMIT
+LIMITS = "PDF, PPTX, EPUB (up to 100 MB), DOCX, XLSX (50), Markdown, text, CSV, subtitles (20), HTML (10)"
+KINDS = {kind: kind.upper() for kind in ("pdf", "html", "docx", "pptx", "xlsx", "csv", "epub")}
 # "Forget" asks first, in place; only the second button sends anything.
 SCRIPT = """
 element.addEventListener('click', (event) => {
@@ -119,8 +122,8 @@ def document_list(desk: Desk, kb: str) -> str:
 def _document(source: Source) -> str:
     title = source.title or file_name(source.source)
     facts = [
-        source.kind.upper() if source.kind in ("pdf", "html", "docx") else source.kind.capitalize(),
-        many(source.pages, "page") if source.pages else "",
+        KINDS.get(source.kind) or source.kind.capitalize(),
+        counted(source.kind, source.pages),
         many(source.chunks, "chunk"),
         f"added {source.ingested_at[:10]}",
         source.author,
