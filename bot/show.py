@@ -14,6 +14,7 @@ from data.hidden import show_hidden
 if TYPE_CHECKING:
     from bot.doctor import Finding
     from bot.drafts import Answer
+    from bot.exporting import Rated
     from data.store import Source
     from ingest.pipeline import Outcome, Report
     from rag.retriever import SearchResult
@@ -131,6 +132,25 @@ def show_drafts(path: Path, column: str | None) -> None:
         what = "\n".join(part for part in (f"[yellow]{reason}[/]" if reason else "", said, *sources) if part)
         shown.add_row(_text(_clip(row[comment], 120)), _styled(row[at["status"]]), what)
     out.print(shown)
+
+
+def show_feedback(rated: "list[Rated]") -> None:
+    """Rated answers, newest first."""
+    from bot.exporting import said_in
+
+    if not rated:
+        out.print("No answer has been rated yet: the thumbs under an answer on the page do that.", highlight=False)
+        return
+    for session, exchange in rated:
+        good = exchange.rating == 1
+        mark = "[green]good[/]" if good else "[red]bad[/] "
+        said = f"{exchange.at[:16].replace('T', ' ')} {session.persona}, {session.kb}"
+        out.print(f"{mark} [bold]{_text(_clip(exchange.question, 300))}[/] [dim]{_text(said)}[/]", highlight=False)
+        out.print(f"     {_text(_clip(said_in(exchange), 500))}", highlight=False)
+        if exchange.note:
+            out.print(f"     [yellow]{_text(_clip(exchange.note, 500))}[/]", highlight=False)
+    bad = sum(exchange.rating == -1 for _, exchange in rated)
+    out.print(f"{some(len(rated), 'rated answer')}, {bad} of them bad", highlight=False)
 
 
 def show_findings(findings: "list[Finding]") -> None:

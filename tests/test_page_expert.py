@@ -1,5 +1,6 @@
 """Asking one's PDFs on the page, in a real browser: the cited page is shown as a picture with the passage marked."""
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,11 @@ from test_page_picture import laid_out
 from bot.assistant import Assistant
 from bot.page.desk import Desk
 from bot.page.pictures import page_pictures
+from bot.page.rating import rating_functions
+from data.conversations import Conversations
+from data.database import Database
 from data.embedding import Embedder
+from data.workfolder import WorkFolder
 
 PAGES = (
     "This handbook is about working in the warehouse, and about nothing else at all.",
@@ -136,6 +141,68 @@ class TestTheCitedPage:
         expect(panel).to_contain_text("by a timer")
         expect(panel.get_by_role("button", name="Show the page")).to_have_count(0)
         assert str(served.home.parent) not in page.locator("#talk").inner_html()
+
+
+class TestRatings:
+    pytestmark = browser_test
+
+    def test_a_rating_and_its_note_are_kept_and_there_again_after_a_reload(
+        self, page: Page, served: SimpleNamespace
+    ) -> None:
+        _ask(page, "When is the forklift inspected?")
+        page.get_by_role("button", name="Bad answer").click()
+        page.get_by_label("Note on this answer").fill("It is inspected <b>twice</b> & logged")
+        expect(page.locator(".sg-rating .sg-saved")).to_have_text("Saved")
+        _ask(page, "Where are boots with steel caps handed out?")  # the conversation is drawn anew
+        expect(page.locator(".sg-rating")).to_have_count(2)
+        expect(page.locator(".sg-note-of").first).to_have_value("It is inspected <b>twice</b> & logged")
+        page.reload()
+        expect(page.locator(".sg-rating")).to_have_count(2)
+        bad, good = (page.get_by_role("button", name=f"{word} answer") for word in ("Bad", "Good"))
+        expect(bad.first).to_have_attribute("aria-pressed", "true")
+        expect(page.locator(".sg-note-of").first).to_have_value("It is inspected <b>twice</b> & logged")
+        expect(page.locator(".sg-note-of").nth(1)).to_be_hidden()
+        [(_, rated), *_] = Conversations(Database(WorkFolder(served.home).database)).rated()
+        assert (rated.rating, rated.note) == (-1, "It is inspected <b>twice</b> & logged")
+        good.first.click()
+        expect(bad.first).to_have_attribute("aria-pressed", "false")
+        good.first.click()  # taken back
+        expect(page.locator(".sg-note-of").first).to_be_hidden()
+        page.reload()
+        expect(page.locator(".sg-rating")).to_have_count(2)
+        expect(good.first).to_have_attribute("aria-pressed", "false")
+
+    def test_a_conversation_is_exported_with_its_pages_and_ratings(self, page: Page) -> None:
+        _ask(page, "When is the forklift inspected?")
+        page.get_by_role("button", name="Good answer").click()
+        page.get_by_label("Note on this answer").fill("=1+1 right")
+        said = {}
+        for name, ending in (("Markdown", "md"), ("JSON", "json"), ("CSV", "csv")):
+            with page.expect_download() as download:
+                page.get_by_role("button", name=name, exact=True).click()
+            assert download.value.suggested_filename.endswith(f".{ending}")
+            said[ending] = Path(download.value.path()).read_text(encoding="utf-8-sig")
+        assert "1. handbook.pdf, p. 2" in said["md"]
+        assert "Rated good: \\=1+1 right" in said["md"]
+        [exchange] = json.loads(said["json"])["exchanges"]
+        assert (exchange["rating"], exchange["sources"][0]["page"]) == ("good", 2)
+        assert ",good,'=1+1 right," in said["csv"]
+
+
+def test_what_the_script_would_not_send_is_refused_in_words(assistant: Assistant) -> None:
+    rate, export_talk = rating_functions(Desk(assistant, "shawgpt"))
+    session = assistant.conversations.begin("shawgpt", "default")
+    assistant.conversations.add(session, "q", "q", "{}")
+    for odd in ({}, {"session": session}, {"session": session, "position": "x", "rating": 1, "note": ""}):
+        assert rate(odd) == {"error": "this can't be kept"}
+    assert "error" in rate({"session": "other", "position": 0, "rating": 1, "note": ""})
+    assert rate({"session": session, "position": 0, "rating": 99, "note": "x" * 9999}) == {"saved": True}
+    assert [exchange.rating for exchange in assistant.conversations.exchanges(session)] == [None]
+    assert export_talk({}) == {"error": "this can't be exported"}
+    assert export_talk({"session": "other", "form": "md"}) == {
+        "error": "the conversation is no longer in the work folder"
+    }
+    assert export_talk({"session": session, "form": "../x"}) == {"error": "there is no such form"}
 
 
 def test_what_no_panel_asks_for_is_refused_in_words(assistant: Assistant, write) -> None:

@@ -15,6 +15,8 @@ from bot.page.citations import PANELS, Citations
 from bot.page.desk import Desk
 from bot.page.markup import attribute, reason_html, text_html
 from bot.page.pictures import page_pictures
+from bot.page.rating import SCRIPT as RATING
+from bot.page.rating import export_row, rating_functions, rating_row
 from bot.page.talks import Turn, begin, earlier, open_of, opened, restored, said_of
 from data.errors import ShawGPTError
 
@@ -56,8 +58,8 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
     talk = gr.HTML(
         nothing_asked(desk, desk.assistant.kb),
         elem_id="talk",
-        js_on_load=PANELS + SCRIPT,
-        server_functions=[page_pictures(desk)],
+        js_on_load=PANELS + RATING + SCRIPT,
+        server_functions=[page_pictures(desk), *rating_functions(desk)],
         apply_default_css=False,
         padding=False,
     )
@@ -137,7 +139,7 @@ def answer(
 
     It goes on with `session`, in which it is kept; without one, with the turns `past`. Closing it ends the writing.
     """
-    turn = Turn(question)
+    turn = Turn(question, session=session)
     yield turn
     try:
         said, shown_at = "", time.monotonic()
@@ -170,7 +172,9 @@ def conversation(turns: Sequence[Turn]) -> str:
         f"{_understood(turn)}{_reply(turn, i)}</div>"
         for i, turn in enumerate(turns)
     )
-    return f'<div class="sg-talk" role="log" aria-live="polite" aria-label="Conversation">{shown}</div>'
+    done = turns and (turns[-1].error or _is_whole(turns[-1]))
+    foot = export_row(turns[-1].session) if done else ""
+    return f'<div class="sg-talk" role="log" aria-live="polite" aria-label="Conversation">{shown}</div>{foot}'
 
 
 def examples(desk: Desk, kb: str) -> list[str]:
@@ -221,6 +225,11 @@ def _understood(turn: Turn) -> str:
     return f'<p class="sg-understood" dir="auto">Understood as: {text_html(query)}</p>' if query else ""
 
 
+def _is_whole(turn: Turn) -> bool:
+    """Whether all of its answer is on the page."""
+    return turn.answer is not None and turn.shown >= len(turn.answer.sentences)
+
+
 def _reply(turn: Turn, number: int) -> str:
     failure = turn.answer.reason if turn.answer and turn.answer.status == "failed" else turn.error
     if failure:
@@ -234,21 +243,21 @@ def _reply(turn: Turn, number: int) -> str:
         return '<div class="sg-answer sg-pending"><span class="sg-dots">Looking it up</span></div>'
     citations = Citations(f"a{number}", turn.answer.passages)
     if turn.answer.status == "abstained":
-        return _abstention(turn.answer, citations)
+        return _abstention(turn, turn.answer, citations)
     said = " ".join(citations.sentence(sentence) for sentence in turn.answer.sentences[: turn.shown])
-    if turn.shown < len(turn.answer.sentences):
+    if not _is_whole(turn):
         return f'<div class="sg-answer"><p class="sg-said" dir="auto">{said}</p></div>'
     return (
         f'<div class="sg-answer"><p class="sg-said" dir="auto">{said}</p>{citations.chips("Sources")}'
-        f"{_footer(turn.answer)}{citations.panels()}</div>"
+        f"{_footer(turn.answer)}{rating_row(turn)}{citations.panels()}</div>"
     )
 
 
-def _abstention(given: Answer, citations: Citations) -> str:
+def _abstention(turn: Turn, given: Answer, citations: Citations) -> str:
     citations.add(given.passages[:NEAREST])
     return (
         f'<div class="sg-answer sg-abstained"><p class="sg-said"><b>Not answered:</b> {reason_html(given.reason)}.</p>'
-        f"{citations.chips('Nearest passages')}{_footer(given)}{citations.panels()}</div>"
+        f"{citations.chips('Nearest passages')}{_footer(given)}{rating_row(turn)}{citations.panels()}</div>"
     )
 
 

@@ -28,6 +28,9 @@ class Turn:
     error: str = ""
     shown: int = 0  # sentences of the answer that are on the page already
     unchecked: str = ""  # what a model has written so far
+    session: str = ""  # in which it is kept; empty where it isn't
+    rating: int | None = None  # as it was when the turn was read from the record: 1 good, -1 bad
+    note: str = ""
 
 
 def said_of(turns: Sequence[Turn]) -> list[Said]:
@@ -68,7 +71,8 @@ def restored(desk: Desk, session: str) -> tuple[Session | None, list[Turn]]:
     for exchange in desk.assistant.conversations.exchanges(session):
         try:
             given = answer_of(exchange)
-            turns.append(Turn(exchange.question, given, shown=len(given.sentences)))
+            shown = len(given.sentences)
+            turns.append(Turn(exchange.question, given, "", shown, "", session, exchange.rating, exchange.note))
         except ShawGPTError as error:
             turns.append(Turn(exchange.question, error=str(error)))
     return found, turns
