@@ -17,11 +17,10 @@ from data.csvio import COMMENT_NAMES, REPLY_NAMES, decode, find_column, read_tab
 from data.errors import BadInput, Rejected
 from data.hidden import strip_hidden
 from data.persona import Persona, without_signature
-from finetune.prompt import Message, control_string, messages, neutralise, user_turn
+from finetune.prompt import Message, control_string, messages, neutralise, sql_messages, user_turn
 from finetune.recipe import Format
 from finetune.review import edited_replies
 
-SQL = "Write the SQL query that answers the question from these tables.\n\n{context}\n\nQuestion: {question}"
 QUOTE = "Quote by {author}:"
 
 _NONE = {  # why a file of these formats may have no rows
@@ -192,8 +191,7 @@ def _completion(row: Row) -> Made:
 
 
 def _sql(row: Row) -> Made:
-    asked = SQL.format(context=neutralise(row["context"]).strip(), question=neutralise(row["question"]).strip())
-    yield ({"role": "user", "content": asked},), row["answer"], ""
+    yield tuple(sql_messages(row["context"], row["question"])), row["answer"], ""
 
 
 def _quote(row: Row) -> Made:

@@ -37,6 +37,9 @@ _ROLE = re.compile(
 )
 
 
+SQL = "Write the SQL query that answers the question from these tables.\n\n{context}\n\nQuestion: {question}"
+
+
 class Message(TypedDict):
     """One turn."""
 
@@ -89,6 +92,12 @@ def messages(
     parts = [_passages(passages)] if passages else []
     turns.append({"role": "user", "content": "\n\n".join([*parts, _fenced("comment", comment)])})
     return turns
+
+
+def sql_messages(context: str, question: str) -> list[Message]:
+    """The conversation that asks for the SQL query which answers `question` from the tables in `context`."""
+    asked = SQL.format(context=neutralise(context).strip(), question=neutralise(question).strip())
+    return [{"role": "user", "content": asked}]
 
 
 def persona_sha256(persona: Persona) -> str:

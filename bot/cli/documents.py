@@ -132,14 +132,30 @@ def ask(
         Path | None,
         typer.Option(metavar="FOLDER", help="Write the cited pages of PDFs there as PNG files, the quotes marked."),
     ] = None,
+    database: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For the persona sql: a SQLite file, which is only read.")
+    ] = None,
+    schema: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For the persona sql: CREATE TABLE statements.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Answer a question from the documents, each sentence with its source; or say that they don't answer it."""
+    """Answer a question from the documents, each sentence with its source; or say that they don't answer it.
+
+    As the persona sql: answer a question about tables with a query, and the table that it gives.
+    """
     from bot.progress import waiting
     from bot.show import show_answer
 
     with open_assistant(context, "ask") as assistant:
         assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
+        if assistant.persona.task == "sql":
+            from bot.cli.sql import ask_tables
+
+            ask_tables(assistant, question, questions, database, schema, as_json)
+            return
+        if database or schema:
+            raise BadInput("--database and --schema are for questions about tables: add --persona sql")
         if questions:
             if pages:
                 raise BadInput("--pages goes with one question, not with --questions")
