@@ -59,7 +59,7 @@ def test_a_minimal_persona_has_the_shipped_examples(tmp_path: Path):
 
 
 def test_an_unknown_persona_is_answered_with_the_known_ones(tmp_path: Path):
-    with pytest.raises(NotFound, match=r"no persona 'nell'; there are: shawgpt"):
+    with pytest.raises(NotFound, match=r"no persona 'nell'; there are: .*shawgpt"):
         load_persona("nell", tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_a_file_named_by_hand_is_found_by_its_name(tmp_path: Path):
     (tmp_path / "personas").mkdir()
     (tmp_path / "personas/My Zoë.yaml").write_text("name: Zoë\ninstructions: Be brief.\n", encoding="utf-8")
     assert load_persona("My Zoë", tmp_path).name == "Zoë"
-    assert list(list_personas(tmp_path)) == ["my-zoe", "shawgpt"]
+    assert {"my-zoe", "shawgpt"} <= set(list_personas(tmp_path))
 
 
 @pytest.mark.parametrize(
