@@ -1,5 +1,6 @@
 """Commands that serve the page and look after the work folder."""
 
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +35,19 @@ def serve(
     auth: Annotated[
         str | None, typer.Option(metavar="USER:PASSWORD", help="Ask for a login.", envvar="SHAWGPT_AUTH")
     ] = None,
+    api_keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--api-key-file",
+            metavar="FILE",
+            help="API keys, one a line: programs need one of them (also SHAWGPT_API_KEYS, with commas between). "
+            "Without keys programs on this computer are let in, and no others.",
+            envvar="SHAWGPT_API_KEY_FILE",
+        ),
+    ] = None,
+    api_rate: Annotated[
+        int, typer.Option("--api-rate", metavar="N", min=1, max=1_000_000, help="Requests a minute of each API key.")
+    ] = 600,
     persona: PersonaName = None,
     responder: ResponderName = None,
     model: ModelName = None,
@@ -47,15 +61,43 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Open the page: ask the documents, draft replies, manage documents."""
-    from bot.page import serve as serve_page
+    """Open the page: ask the documents, draft replies, manage documents.
 
+    Programs are answered at the same address: OpenAI's API at /v1, MCP at /mcp, /healthz, /metrics (docs/service.md).
+    """
+    from bot.page import serve as serve_page
+    from bot.service.access import Access
+    from bot.service.keys import VARIABLE, load_keys
+
+    access = Access(load_keys(api_keys, os.environ.get(VARIABLE, "")), api_rate)
     with open_assistant(context, "serve", writing=True) as assistant:
         assistant.use(persona, replace(asked_for(responder, model, adapter, sampling), compiled=compiled), kb)
         if compiled and assistant.writing.written_by.responder != "local":
             raise BadInput("--compile is for a model on this computer: add --responder local, or leave it out")
         _check_model(assistant.writing)
-        serve_page(assistant, host, port, auth)
+        serve_page(assistant, host, port, auth, access)
+
+
+@app.command(epilog="Example: `shawgpt mcp --persona maya`, as the command of a desktop client's MCP server")
+def mcp(
+    context: typer.Context,
+    persona: PersonaName = None,
+    responder: ResponderName = None,
+    model: ModelName = None,
+    adapter: AdapterName = None,
+    sampling: SamplingChanges = None,
+    kb: Kb = None,
+) -> None:
+    """Be an MCP server on stdin and stdout, for a client that starts it: ask, search, draft_reply.
+
+    It reads what is in the work folder and changes nothing (docs/service.md).
+    """
+    from bot.service.tools import serve_stdio
+
+    with open_assistant(context, "mcp", shared=True) as assistant:
+        assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
+        _check_model(assistant.writing)
+        serve_stdio(assistant)
 
 
 def _check_model(writing: "Writing") -> None:

@@ -9,18 +9,29 @@ import tempfile
 import threading
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from bot.assistant import Assistant
 from data.errors import BadInput
+
+if TYPE_CHECKING:
+    from bot.service.access import Access
 
 UPLOAD_LIMIT = "100mb"  # a file
 WAITING = 64  # requests in the queue; more are told to come back
 
 
-def serve(assistant: Assistant, host: str = "127.0.0.1", port: int = 7860, auth: str | None = None) -> None:
-    """Serve the page until Ctrl-C or SIGTERM.
+def serve(
+    assistant: Assistant,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    auth: str | None = None,
+    access: "Access | None" = None,
+) -> None:
+    """Serve the page, and the service for programs beside it, until Ctrl-C or SIGTERM.
 
     `auth` is "USER:PASSWORD"; without it only this machine may connect. `port` 0 takes any free one.
+    `access` says which programs may use the service: without keys those of this machine, on loopback alone.
     Raises BadInput for another host without `auth`, an `auth` of another form, or a port that is taken.
     """
     host = host.strip("[]")  # as an IPv6 address is written in a URL
@@ -38,8 +49,12 @@ def serve(assistant: Assistant, host: str = "127.0.0.1", port: int = 7860, auth:
         }  # fmt: skip
         from bot.page.app import build
         from bot.page.theme import css, theme
+        from bot.service.access import Access
+        from bot.service.app import Service
 
         demo, desk = build(assistant)
+        access = access or Access()
+        service = Service(desk, host, is_loopback(host), access)
         desk.warm_up()
         demo.queue(max_size=WAITING, default_concurrency_limit=8, api_open=False)
         _, url, _ = demo.launch(
@@ -49,14 +64,24 @@ def serve(assistant: Assistant, host: str = "127.0.0.1", port: int = 7860, auth:
             allowed_paths=[], blocked_paths=[str(home)], max_file_size=UPLOAD_LIMIT, strict_cors=True, ssr_mode=False,
             pwa=False, mcp_server=False, enable_monitoring=False, run_history=False, footer_links=[], show_error=False,
             theme=theme(), css=css(), favicon_path=str(Path(__file__).with_name("favicon.svg")),
+            app_kwargs={"middleware": [service.beside()], "lifespan": service.lifespan},
         )  # fmt: skip
         print(f"ShawGPT is at {url} (Ctrl-C stops it)", flush=True)
+        print(_for_programs(url, bool(access.keys), is_loopback(host)), flush=True)
         try:
             _wait()
         finally:
+            service.close()
             demo.close(verbose=False)
             desk.close()
         print("stopped; everything is saved", flush=True)
+
+
+def _for_programs(url: str, keys: bool, here: bool) -> str:
+    """What a program needs to know."""
+    if not keys and not here:
+        return "Programs are not let in: give --api-key-file to have them answered at /v1 and /mcp"
+    return f"Programs: OpenAI's API at {url}v1, MCP at {url}mcp ({'with' if keys else 'without'} an API key)"
 
 
 def is_loopback(host: str) -> bool:

@@ -28,6 +28,7 @@ class Desk:
         self.uploads = Uploads(assistant.folder.path)
         self.writing = threading.Lock()  # held while documents come or go
         self.trouble = ""  # why the models couldn't be loaded at the start
+        self.warm = threading.Event()  # set once they are
         self.closing = threading.Event()  # set when the server stops: work in the background ends soon
         self._workers: list[threading.Thread] = []
         self._views: dict[tuple[str, str], Assistant] = {}
@@ -92,6 +93,7 @@ class Desk:
         try:
             view = self.view(self.persona, self.assistant.kb)
             view.draft("Thanks, this was really helpful!")
+            self.warm.set()
         except ShawGPTError as error:
             self.trouble = str(error)
         except Exception as error:  # of a library: the thread has nobody else to tell
