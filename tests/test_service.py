@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,7 +41,7 @@ from bot.service.app import Service
 from bot.service.gate import LARGEST, Rate, is_here
 from bot.service.keys import Keys, load_keys
 from data.embedding import Embedder
-from data.errors import BadInput, NotFound  # noqa: F401
+from data.errors import BadInput, NotFound
 
 KEY, OTHER_KEY = "a-key-of-the-tests-0001", "a-key-of-the-tests-0002"
 GUIDE = """# The roasting guide
@@ -294,7 +294,14 @@ class TestHostileRequests:
         surrogate.json()
 
     def test_only_a_known_key_gets_in_and_only_by_its_header(self, served: SimpleNamespace) -> None:
-        for wrong in ("", "Bearer", f"Basic {KEY}", f"Bearer {KEY}x", f"Bearer {KEY[:-1]}", f"Bearer {KEY},{OTHER_KEY}"):
+        for wrong in (
+            "",
+            "Bearer",
+            f"Basic {KEY}",
+            f"Bearer {KEY}x",
+            f"Bearer {KEY[:-1]}",
+            f"Bearer {KEY},{OTHER_KEY}",
+        ):
             answer = _post(served, _asking(), Authorization=wrong)
             assert answer.status_code == 401, wrong
             assert answer.json()["error"]["code"] == "invalid_api_key"
@@ -412,3 +419,305 @@ class TestMcp:
             env={"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         self._check(asyncio.run(self._use(command, "auto")))
+
+
+class Scripted(BaseChatModel):
+    """A chat model that writes what it is given, and on and on until it may go."""
+
+    said: tuple[str, ...] = ()
+    go: Any = None  # threading.Event
+    ended: Any = None
+    _llm_type = "scripted"
+
+    def _generate(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError
+
+    def _stream(self, turns: Any, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        try:
+            while self.go and not self.go.wait(0.01):
+                yield ChatGenerationChunk(message=AIMessageChunk("Not compared yet. "))
+            for piece in self.said:
+                yield ChatGenerationChunk(message=AIMessageChunk(piece))
+        finally:
+            if self.ended:
+                self.ended.set()
+
+
+@contextmanager
+def _running(assistant: Assistant, access: Access | None = None, host: str = "127.0.0.1", here: bool = True) -> Any:
+    """The service beside a page of one line, on a port of its own in this process."""
+    desk = Desk(assistant, assistant.persona_slug)
+    service = Service(desk, host, here, access or Access())
+    page = Starlette(
+        routes=[Route("/{path:path}", lambda request: PlainTextResponse("the page"))],
+        middleware=[service.beside()],
+        lifespan=service.lifespan,
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(page, log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+            assert httpx.get(url).text == "the page"
+            yield SimpleNamespace(url=url, desk=desk, service=service)
+        finally:
+            service.close()
+            server.should_exit = True
+            thread.join(20)
+            desk.close()
+
+
+@pytest.fixture
+def modelled(assistant: Assistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An assistant with the guide, and a model whose words and pace a test decides."""
+    (tmp_path / "guide.md").write_text(GUIDE, encoding="utf-8")
+    assistant.ingest([str(tmp_path / "guide.md")], "default")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "model" / "model.safetensors").touch()
+    model = Scripted()
+
+    def make_responder(writing: Any, persona: Any, past: Any, embedder: Any, *_: Any) -> ChatResponder:
+        return ChatResponder(persona, past, model, embedder, writing.written_by)
+
+    monkeypatch.setattr("bot.responders.make_responder", make_responder)
+    assistant.use("shawgpt", Asked("local", str(tmp_path / "model")))
+    return SimpleNamespace(assistant=assistant, model=model)
+
+
+def _client(running: SimpleNamespace) -> OpenAI:
+    return OpenAI(base_url=f"{running.url}v1", api_key="none", max_retries=0, timeout=30)
+
+
+QUESTION: Any = [{"role": "user", "content": REST}]
+
+
+class TestWithAModel:
+    def test_only_compared_sentences_are_sent_and_those_without_a_source_say_so(self, modelled: Any) -> None:
+        modelled.model.said = (
+            "Roasted coffee rests for seven days before it is brewed ",
+            "as espresso. Elephants fly.",
+        )
+        with _running(modelled.assistant) as running, _client(running) as client:
+            whole = client.chat.completions.create(model="shawgpt", messages=QUESTION)
+            chunks = list(client.chat.completions.create(model="shawgpt", messages=QUESTION, stream=True))
+        said = "Roasted coffee rests for seven days before it is brewed as espresso. [1] Elephants fly. [no source]"
+        assert whole.choices[0].message.content == said
+        assert [chunk.choices[0].delta.content for chunk in chunks[1:-1]] == [said[:72], said[72:]]
+        assert whole.model_extra["shawgpt"]["responder"] == "local"
+
+    def test_what_a_model_made_up_is_not_sent(self, modelled: Any) -> None:
+        modelled.model.said = ("Elephants fly. Cows bark. Coffee is a mineral.",)
+        with _running(modelled.assistant) as running, _client(running) as client:
+            chunks = list(client.chat.completions.create(model="shawgpt", messages=QUESTION, stream=True))
+        said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        assert said == "Not answered: most of what the model wrote stands nowhere in the documents."
+
+    @pytest.mark.parametrize("stream", [True, False])
+    def test_the_writing_ends_where_nobody_listens(self, modelled: Any, stream: bool) -> None:
+        modelled.model.go, modelled.model.ended = threading.Event(), threading.Event()
+        with _running(modelled.assistant) as running:
+            body = {"model": "shawgpt", "messages": QUESTION, "stream": stream}
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(f"{running.url}v1/chat/completions", json=body, timeout=httpx.Timeout(30, read=1))
+            assert modelled.model.ended.wait(20)
+            modelled.model.go.set()
+
+    def test_more_questions_than_can_wait_are_told_to_come_back(self, modelled: Any) -> None:
+        modelled.model.go = threading.Event()
+        modelled.model.said = ("Roasted coffee rests for seven days.",)
+        with _running(modelled.assistant) as running, ThreadPoolExecutor(50) as pool:
+            body = {"model": "shawgpt", "messages": QUESTION}
+            url = f"{running.url}v1/chat/completions"
+            waiting = [pool.submit(httpx.post, url, json=body, timeout=60) for _ in range(45)]
+            refused = [next(each.result() for each in as_completed(waiting))]
+            assert refused[0].status_code == 503
+            assert refused[0].headers["retry-after"]
+            modelled.model.go.set()
+            codes = [each.result().status_code for each in waiting]
+        assert (codes.count(200), codes.count(503)) == (36, 9)
+
+    def test_a_server_that_stops_ends_the_answers_in_the_making(self, modelled: Any) -> None:
+        modelled.model.go, modelled.model.ended = threading.Event(), threading.Event()
+        with _running(modelled.assistant) as running, ThreadPoolExecutor(1) as pool:
+            body = {"model": "shawgpt", "messages": QUESTION}
+            asked = pool.submit(httpx.post, f"{running.url}v1/chat/completions", json=body, timeout=60)
+            while "shawgpt_requests_in_flight 2.0" not in httpx.get(f"{running.url}metrics").text:
+                pass
+            running.service.close()
+            assert asked.result().status_code == 503
+            assert modelled.model.ended.wait(20)
+
+    def test_a_model_that_fails_is_an_error_and_never_an_answer(self, modelled: Any, capfd: Any) -> None:
+        modelled.model.go = 7  # no event
+        with _running(modelled.assistant) as running, _client(running) as client:
+            with pytest.raises(openai.InternalServerError) as failed:
+                client.chat.completions.create(model="shawgpt", messages=QUESTION)
+            with pytest.raises(openai.APIError):
+                list(client.chat.completions.create(model="shawgpt", messages=QUESTION, stream=True))
+            counted = httpx.get(f"{running.url}metrics").text
+        assert failed.value.body["message"] == "an error of the server's own: its output says where"
+        assert 'shawgpt_answers_total{persona="shawgpt",status="failed"} 2.0' in counted
+        said = capfd.readouterr().err
+        assert "AttributeError in " in said
+        assert REST not in said
+
+    def test_sampling_and_the_models_own_count_of_tokens_reach_a_real_model(
+        self, assistant: Assistant, tmp_path: Path, tiny_base: Path
+    ) -> None:
+        (tmp_path / "guide.md").write_text(GUIDE, encoding="utf-8")
+        assistant.ingest([str(tmp_path / "guide.md")], "default")
+        assistant.use("shawgpt", Asked("local", str(tiny_base)))
+        with _running(assistant) as running, _client(running) as client:
+            for most in (3, 5):
+                given = client.chat.completions.create(
+                    model="shawgpt", messages=QUESTION, max_tokens=most, temperature=0
+                )
+                assert given.usage.completion_tokens == most
+                assert given.usage.prompt_tokens > 100  # the passages are in the prompt
+
+
+class TestAccess:
+    def test_without_keys_this_computer_is_let_in_where_the_server_is_on_loopback(self, assistant: Assistant) -> None:
+        with _running(assistant) as running:
+            assert httpx.get(f"{running.url}v1/models").status_code == 200
+            assert httpx.get(f"{running.url}metrics").status_code == 200
+            forged = httpx.get(f"{running.url}v1/models", headers={"Host": "rebound.example"})
+            assert forged.status_code == 421
+
+    def test_without_keys_nobody_is_let_in_on_any_other_address(self, assistant: Assistant) -> None:
+        with _running(assistant, host="0.0.0.0", here=False) as running:
+            for path in ("v1/models", "metrics", "v1/chat/completions", "mcp"):
+                answer = httpx.get(f"{running.url}{path}")
+                assert answer.status_code == 403
+                assert "--api-key-file" in answer.json()["error"]["message"]
+            assert httpx.get(f"{running.url}healthz").status_code in (200, 503)
+
+    def test_with_keys_any_name_of_the_server_is_answered_on_another_address(self, assistant: Assistant) -> None:
+        access = Access(Keys([KEY]))
+        with _running(assistant, access, host="0.0.0.0", here=False) as running:
+            headers = {"Authorization": f"Bearer {KEY}", "Host": "desk.example"}
+            assert httpx.get(f"{running.url}v1/models", headers=headers).status_code == 200
+            headers["Origin"] = "http://other.example"
+            assert httpx.get(f"{running.url}v1/models", headers=headers).status_code == 403
+
+            async def tools() -> list[str]:
+                async with (
+                    create_mcp_http_client(headers={"Authorization": f"Bearer {KEY}", "Host": "desk.example"}) as http,
+                    Client(streamable_http_client(f"{running.url}mcp", http_client=http)) as client,
+                ):
+                    return [tool.name for tool in (await client.list_tools()).tools]
+
+            assert asyncio.run(tools()) == ["ask", "search", "draft_reply"]
+
+    def test_more_requests_than_a_key_may_send_are_told_when_to_go_on(self, assistant: Assistant) -> None:
+        with _running(assistant, Access(Keys([KEY, OTHER_KEY]), a_minute=3)) as running:
+            url, headers = f"{running.url}v1/models", {"Authorization": f"Bearer {KEY}"}
+            answers = [httpx.get(url, headers=headers) for _ in range(4)]
+            assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+            assert 0 < int(answers[-1].headers["retry-after"]) <= 20
+            assert answers[-1].json()["error"]["type"] == "rate_limit_error"
+            assert httpx.get(url, headers={"Authorization": f"Bearer {OTHER_KEY}"}).status_code == 200
+
+    def test_keys_that_are_guessed_at_are_slowed_down(self, assistant: Assistant) -> None:
+        with _running(assistant, Access(Keys([KEY]))) as running, httpx.Client() as client:
+            url = f"{running.url}v1/models"
+            codes = [client.get(url, headers={"Authorization": f"Bearer guess-{n}"}).status_code for n in range(40)]
+            assert codes[:30] == [401] * 30
+            assert codes[-1] == 429
+            assert client.get(url, headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
+
+    def test_a_rate_is_remembered_of_a_bounded_number_of_callers(self) -> None:
+        rate = Rate(60)
+        for number in range(5000):
+            rate.take(str(number))
+        assert len(rate._left) <= 2001
+
+    @pytest.mark.parametrize(
+        ("host", "here"),
+        [
+            ("localhost", True), ("localhost:7860", True), ("127.0.0.1:1", True), ("127.9.9.9", True),
+            ("[::1]:7860", True), ("[::1]", True), ("", False), ("10.0.0.1", False), ("localhost.evil.example", False),
+            ("127.0.0.1.evil.example", False), ("evil@localhost.example", False), ("[", False), ("0.0.0.0", False),
+        ],
+    )  # fmt: skip
+    def test_a_host_is_this_computer_by_its_own_names_alone(self, host: str, here: bool) -> None:
+        assert is_here(host) is here
+
+
+class TestKeys:
+    def test_keys_come_from_a_file_and_a_variable(self, tmp_path: Path) -> None:
+        file = tmp_path / "keys"
+        file.write_text(f"\ufeff# mine\r\n  {KEY}  \r\n\r\n{KEY}\r\n", encoding="utf-8")
+        keys = load_keys(file, f" {OTHER_KEY} ,, ")
+        assert len(keys) == 2
+        assert {keys.number(KEY), keys.number(OTHER_KEY)} == {0, 1}
+        assert [keys.number(wrong) for wrong in ("", KEY[:-1], f"{KEY} ", "\ud800", "é" * 20)] == [None] * 5
+        assert not load_keys(None)
+
+    @pytest.mark.parametrize(
+        "text", ["", "# nothing\n", "too-short\n", "with a space in it all\n", "é" * 20, "x" * 2000]
+    )
+    def test_a_file_without_a_usable_key_is_refused_without_a_word_of_it(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "keys").write_text(text, encoding="utf-8")
+        with pytest.raises(BadInput) as refused:
+            load_keys(tmp_path / "keys")
+        assert "openssl rand -hex 32" in str(refused.value)
+        assert not text.strip("# \n") or text.strip() not in str(refused.value)
+
+    def test_a_file_that_is_none_stops_the_command_before_anything_is_served(self, tmp_path: Path) -> None:
+        with pytest.raises(NotFound, match="--api-key-file"):
+            load_keys(tmp_path)
+        (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00" * 20)
+        with pytest.raises(BadInput, match="text file"):
+            load_keys(tmp_path / "bytes")
+        result = CliRunner().invoke(app, ["--home", str(tmp_path / "home"), "serve", "--api-key-file", str(tmp_path)])
+        assert isinstance(result.exception, NotFound)
+        assert not (tmp_path / "home").exists()
+
+
+class TestWatching:
+    def test_health_tells_starting_failing_and_well_apart_and_names_no_path(self, assistant: Assistant) -> None:
+        with _running(assistant) as running:
+            answer = httpx.get(f"{running.url}healthz")
+            assert (answer.status_code, answer.json()["status"]) == (503, "starting")
+            assert httpx.get(f"{running.url}healthz?live").status_code == 200
+            running.desk.warm_up()
+            for worker in running.desk._workers:
+                worker.join()
+            answer = httpx.get(f"{running.url}healthz", headers={"Host": "probe.example"})
+            assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+            running.desk.trouble = "no model at /secret/place"
+            answer = httpx.get(f"{running.url}healthz")
+            assert (answer.status_code, answer.json()["status"]) == (503, "failing")
+            assert "/secret" not in answer.text
+
+    def test_metrics_are_prometheus_and_no_label_is_made_up_by_a_caller(self, assistant: Assistant, write: Any) -> None:
+        assistant.ingest([write("guide.md", GUIDE)], "default")
+        with _running(assistant) as running:
+            for model in ("shawgpt", "made-up-1", "made-up-2"):
+                body = {"model": model, "messages": QUESTION}
+                httpx.post(f"{running.url}v1/chat/completions", json=body, timeout=60)
+            for path in ("v1/made-up", "v1/models/made-up", "mcp/made-up"):
+                httpx.get(f"{running.url}{path}")
+            answer = httpx.get(f"{running.url}metrics")
+        assert answer.headers["content-type"].startswith("text/plain")
+        assert "made-up" not in answer.text
+        families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+        samples = {
+            (sample.name, *sorted(sample.labels.values())): sample.value
+            for family in families.values()
+            for sample in family.samples
+        }
+        assert samples["shawgpt_answers_total", "answered", "shawgpt"] == 1
+        assert samples["shawgpt_requests_total", "/v1/chat/completions", "404"] == 2
+        assert samples["shawgpt_requests_total", "404", "other"] == 2
+        assert samples["shawgpt_documents", "default"] == 1
+        assert samples["shawgpt_chunks", "default"] > 0
+        assert samples["shawgpt_tokens_total", "completion"] > 5
+        assert samples["shawgpt_request_seconds_count", "/v1/chat/completions"] == 3
+
+
+def test_keys_and_programs_are_named_where_the_server_says_its_address(served: SimpleNamespace) -> None:
+    assert served.said[1] == (f"Programs: OpenAI's API at {served.url}v1, MCP at {served.url}mcp (with an API key)\n")
