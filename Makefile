@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: run test test-slow check install browser clean help
+.PHONY: run test test-slow check install browser tesseract clean help
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -15,10 +15,10 @@ run: install ## Ingest the sample data, draft replies to the sample comments, sh
 	$(BIN)/shawgpt reply data/sample/comments.csv -o replies.csv --persona nell --table
 	$(BIN)/shawgpt serve --host 127.0.0.1 --port 7860 --persona nell
 
-test: install browser ## Run the tests
+test: install browser tesseract ## Run the tests
 	$(BIN)/pytest
 
-test-slow: install browser ## Run the long ones too: hundreds of kills, big files
+test-slow: install browser tesseract ## Run the long ones too: hundreds of kills, big files
 	$(BIN)/pytest -m "slow or not slow" --timeout 3600
 
 check: install ## ruff and mypy
@@ -39,6 +39,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 browser: ## Chromium, for the tests of the page
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || ./.ci/chromium
+
+tesseract: ## The program that reads scans, for the tests of OCR
+	@command -v tesseract >/dev/null || ./.ci/tesseract
 
 clean: ## Remove what was built, not what you made in .shawgpt
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

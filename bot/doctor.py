@@ -12,6 +12,7 @@ from bot.show import some
 from data.database import SCHEMA_VERSION, Database, explained
 from data.errors import BadInput, ShawGPTError, WorkFolderError
 from data.workfolder import WorkFolder
+from ingest import ocr
 
 if TYPE_CHECKING:
     from bot.assistant import Assistant
@@ -51,6 +52,7 @@ def examine(assistant: "Assistant", rebuild: bool, reembed: bool, backup: Path |
         findings.append(Finding("vector index", f"built again: {told}"))
     for kb in assistant.store.knowledge_bases():
         findings.append(_knowledge_base(assistant, kb))
+    findings.append(Finding("OCR", ocr.told() or f"none, which images and scans need: {ocr.missing()}"))
     findings.append(Finding("style memory", f"{len(assistant.style.all())} past replies"))
     findings.append(Finding("responder", str(assistant.writing.written_by)))
     if backup:

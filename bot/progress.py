@@ -77,6 +77,10 @@ class IngestProgress(_Bar, Progress):
         self._total = documents
         self._show("reading", 0, documents)
 
+    def scanning(self, source: str, done: int, pages: int) -> None:
+        """Within a scan, which takes longer."""
+        self._show(f"OCR, {done} of {pages} pages: {Path(source).name}", self._done, self._total)
+
     def embedding(self, source: str, share: float) -> None:
         """Within a long document, which takes a while."""
         self._show(f"embedding, {share:.0%}: {Path(source).name}", self._done, self._total)

@@ -15,6 +15,7 @@ def place(kind: str, pages: Iterable[int], labels: Mapping[int, str]) -> str:
     `labels` says of each page what Document.page_labels does: the names of sheets and chapters, and which pages of a
     scan were read by OCR. A PDF's pages are named by their place in the file, whatever is printed on them.
     """
+    pages = list(pages)
     runs = _runs(pages)
     if not runs:
         return "by OCR" if kind == "image" else ""  # a picture alone has no pages
@@ -23,7 +24,7 @@ def place(kind: str, pages: Iterable[int], labels: Mapping[int, str]) -> str:
         return _named(kind, [name for name in dict.fromkeys(names) if name])
     if kind == "subtitles":
         return f"at {_listed([(_clock(first), _clock(last)) for first, last in runs])}"
-    numbers = _listed([(str(first), str(last)) for first, last in runs])
+    numbers = listed(pages)
     if kind == "pptx":
         return f"{'slide' if _single(runs) else 'slides'} {numbers}"
     read = any(labels.get(page) == BY_OCR for first, last in runs for page in range(first, last + 1))
@@ -34,6 +35,11 @@ def place(kind: str, pages: Iterable[int], labels: Mapping[int, str]) -> str:
 def counted(kind: str, pages: int) -> str:
     """ "3 slides", "1 page": how many pages a document of this kind has; empty for none."""
     return "" if not pages else f"{pages:,} {_UNITS.get(kind, 'page')}{'s' * (pages != 1)}"
+
+
+def listed(pages: Iterable[int]) -> str:
+    """Numbers in order, those that follow each other as "3–5"."""
+    return _listed([(str(first), str(last)) for first, last in _runs(pages)])
 
 
 def _runs(pages: Iterable[int]) -> list[tuple[int, int]]:

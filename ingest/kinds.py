@@ -25,6 +25,7 @@ SUFFIXES: dict[str, DocumentKind] = {
     ".epub": "epub",
     ".srt": "subtitles",
     ".vtt": "subtitles",
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".gif", ".bmp"), "image"),
 }
 _OFFICE = "application/vnd.openxmlformats-officedocument"
 _TYPES: dict[str, DocumentKind] = {
@@ -44,12 +45,14 @@ _TYPES: dict[str, DocumentKind] = {
     "text/vtt": "subtitles",
     "text/srt": "subtitles",
     "application/x-subrip": "subtitles",
+    **dict.fromkeys((f"image/{form}" for form in ("png", "jpeg", "tiff", "webp", "gif", "bmp")), "image"),
 }
 _ZIPPED: tuple[DocumentKind, ...] = ("docx", "pptx", "xlsx", "epub")
 _PART = re.compile(rb"PK\x03\x04.{26}(word|ppt|xl)/", re.DOTALL)  # a part of an Office file, by its folder
 _PARTS: dict[bytes, DocumentKind] = {b"word": "docx", b"ppt": "pptx", b"xl": "xlsx"}
+_PICTURE = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a|II\*\0|MM\0\*|RIFF....WEBP|BM.{4}\0{4}", re.DOTALL)
 _BOMS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-READ = "PDF, HTML, Markdown, text, DOCX, PPTX, XLSX, CSV, EPUB and subtitles (SRT, VTT)"
+READ = "PDF, HTML, Markdown, text, DOCX, PPTX, XLSX, CSV, EPUB, subtitles (SRT, VTT) and images"
 _READ = f"{READ} are read"
 
 
@@ -66,6 +69,8 @@ def kind_of(name: str, head: bytes, content_type: str = "") -> DocumentKind:
     by_suffix = SUFFIXES.get(suffix)
     if head.startswith(b"PK\x03\x04"):
         return _zipped(head, by_suffix, served)
+    if _PICTURE.match(head):
+        return "image"
     if head.startswith(OLE):
         raise Rejected(OLD_OFFICE)
     if head.removeprefix(_BOMS[0]).startswith((b"WEBVTT\n", b"WEBVTT\r", b"WEBVTT ")):

@@ -1,24 +1,28 @@
-"""PDFs: text, outline, metadata and page labels by pypdfium2; pypdf where that fails or finds no text.
+"""PDFs: text, outline, metadata and page labels by pypdfium2; pypdf where that fails or finds no text; then OCR.
 
 Runs in a worker process only: both libraries can hang or crash on hostile files.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
 from data.errors import Empty, Rejected
 from data.models import Document, Heading
+from data.places import BY_OCR, listed
 from ingest.clean import join_pages
+from ingest.ocr import NeedsOcr, missing
 from ingest.quality import garbage, sanitise
 from ingest.titles import clean_author, clean_title, day, stem_title
 
 T = TypeVar("T")
 
 _MOST_HEADINGS = 5_000
+_PICTURE = 0.1  # of a page's area: what its pictures must cover for it to be a scan …
+_OUTLINES = 100  # … or how many shapes it must have: letters that were made into outlines
 
 
 @dataclass
@@ -31,19 +35,31 @@ class _Contents:
     date: str = ""
     labels: list[str] = field(default_factory=list)
     outline: list[tuple[int, str, int]] = field(default_factory=list)  # level from 1, title, page from 0
+    scanned: list[int] = field(default_factory=list)  # pages from 0 without text and with something to see
 
 
-def read_pdf(source: str, content: Path | bytes, password: str | None = None, first: str = "pdfium") -> Document:
+def read_pdf(
+    source: str,
+    content: Path | bytes,
+    password: str | None = None,
+    first: str = "pdfium",
+    read: Mapping[int, str] | None = None,
+    failed: str = "",
+) -> Document:
     """The document in a PDF file. Raises Empty where no reader finds text, Rejected where none can open it.
 
-    `first` is the reader to begin with; "pypdf" skips pdfium (it crashed on this file before).
+    `first` is the reader to begin with; "pypdf" skips pdfium (it crashed on this file before). Raises NeedsOcr where
+    there are pages for it; called again, `read` is what it found, by page from 0, and `failed` what it couldn't read.
     """
+    if read is not None:
+        return _with_ocr(source, content, password, read, failed)
     contents = None
     failure: Rejected | None = None
     readers: list[Callable[[Path | bytes, str | None], _Contents]] = [_by_pypdf]
     if first == "pdfium":
         readers.insert(0, _by_pdfium)
     refused = ""
+    scanned: list[int] = []
     for reader in readers:
         try:
             contents = reader(content, password)
@@ -52,21 +68,57 @@ def read_pdf(source: str, content: Path | bytes, password: str | None = None, fi
             if "password" in str(error):
                 raise
             continue
+        scanned = scanned or contents.scanned
         joined = join_pages(contents.pages)
         if joined.text.strip():
             if not (reason := garbage(joined.text)):
-                return _document(source, contents, joined.text, joined.page_starts)
+                if contents.scanned and not missing():
+                    raise NeedsOcr(contents.scanned)
+                unread = f"{_pages(contents.scanned)} no text: scanned? {missing()}" if contents.scanned else ""
+                return _document(source, contents, joined.text, joined.page_starts, unread)
             refused = refused or reason
     if refused:
+        if first == "pdfium" and not missing() and contents is not None:
+            raise NeedsOcr(range(len(contents.pages)))
         raise Rejected(refused)
     if contents is None:
         raise failure or Rejected("not a PDF, or damaged beyond reading")
     if not contents.pages:
         raise Empty("no text: it has no pages")
+    if scanned:
+        if not missing():
+            raise NeedsOcr(scanned)
+        raise Empty(f"no text: scanned? {missing()}")
     raise Empty("no text: scanned?")
 
 
-def _document(source: str, contents: _Contents, text: str, starts: tuple[int, ...]) -> Document:
+def _with_ocr(
+    source: str, content: Path | bytes, password: str | None, read: Mapping[int, str], failed: str
+) -> Document:
+    """The document with what OCR `read` in the place of those pages."""
+    contents = _by_pdfium(content, password)
+    for number, text in read.items():
+        if number < len(contents.pages):
+            contents.pages[number] = text
+    joined = join_pages(contents.pages)
+    if not joined.text.strip():
+        raise Empty("no text that OCR can read" + (f"; {failed}" if failed else ""))
+    if reason := garbage(joined.text):
+        raise Rejected(reason)
+    document = _document(source, contents, joined.text, joined.page_starts, failed)
+    if not any(text.strip() for text in read.values()):  # pictures without a word on them
+        return document
+    labels = tuple(BY_OCR if read.get(page, "").strip() else "" for page in range(len(joined.page_starts)))
+    return replace(document, kind="scan", page_labels=labels)
+
+
+def _pages(numbers: list[int]) -> str:
+    """ "pages 3–5 have"."""
+    page, have = ("page", "has") if len(numbers) == 1 else ("pages", "have")
+    return f"{page} {listed(number + 1 for number in numbers)} {have}"
+
+
+def _document(source: str, contents: _Contents, text: str, starts: tuple[int, ...], unread: str) -> Document:
     headings = _place(contents.outline, text, starts)
     # An outline's first entry is often "Contents" or "Mission": it names the document only where it spans all of it.
     top = [heading.text for heading in headings if heading.level == 1]
@@ -84,6 +136,7 @@ def _document(source: str, contents: _Contents, text: str, starts: tuple[int, ..
         page_starts=starts,
         page_labels=labels if len(labels) == len(starts) and list(labels) != plain and any(labels) else (),
         headings=tuple(headings),
+        unread=unread,
     )
 
 
@@ -119,7 +172,10 @@ def _by_pdfium(content: Path | bytes, password: str | None) -> _Contents:
     try:
         contents = _Contents([])
         for number in range(len(pdf)):
-            contents.pages.append(_pdfium_page(pdf, number))
+            text = _pdfium_page(pdf, number)
+            contents.pages.append(text)
+            if not text.strip() and _shows_something(pdf, number):
+                contents.scanned.append(number)
             contents.labels.append(pdf.get_page_label(number))
         metadata = pdf.get_metadata_dict()
         contents.title, contents.author = metadata.get("Title", ""), metadata.get("Author", "")
@@ -153,6 +209,32 @@ def _pdfium_page(pdf: "pypdfium2.PdfDocument", number: int) -> str:  # type: ign
             textpage.close()
     except pypdfium2.PdfiumError:
         return ""
+    finally:
+        page.close()
+
+
+def _shows_something(pdf: "pypdfium2.PdfDocument", number: int) -> bool:  # type: ignore[name-defined]  # noqa: F821
+    """Whether a page without text has pictures or many shapes on it: a blank one has not."""
+    import pypdfium2
+    from pypdfium2 import raw
+
+    try:
+        page = pdf[number]
+    except pypdfium2.PdfiumError:
+        return False
+    try:
+        width, height = page.get_size()
+        covered = shapes = 0.0
+        for part in page.get_objects(max_depth=4):
+            if part.type == raw.FPDF_PAGEOBJ_IMAGE:
+                left, bottom, right, top = part.get_bounds()
+                covered += max(0.0, right - left) * max(0.0, top - bottom)
+            shapes += part.type in (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING)
+            if covered >= _PICTURE * width * height or shapes >= _OUTLINES:
+                return True
+        return False
+    except pypdfium2.PdfiumError:
+        return False
     finally:
         page.close()
 

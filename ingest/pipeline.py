@@ -11,12 +11,14 @@ from data.staging import StagedChunk, Staging
 from data.store import Store, Vectors, identified, vector_bytes
 from ingest.chunking import cut
 from ingest.discover import Found, Item
+from ingest.ocr import missing
 from ingest.reading import Raw, Reader, load
 
 if TYPE_CHECKING:
     from ingest.fetch import Fetcher
 
-READING = "2"  # part of every digest: raise it when reading or chunking changes, and documents are read anew
+READING = "3"  # part of every digest: raise it when reading or chunking changes, and documents are read anew
+_NO_OCR = ":no-ocr"  # ends the digest of a document with pages that only OCR could have read
 FLUSH = 128  # chunks embedded in one call, and documents or chunks in a commit: keeps cores busy, bounds memory
 
 Outcome = Literal["added", "updated", "unchanged", "empty", "rejected"]
@@ -40,7 +42,7 @@ class Entry:
     chunks: int = 0
     embedded: int = 0  # those of its chunks that were new
     pages: int = 0
-    reason: str = ""  # for "empty" and "rejected"
+    reason: str = ""  # for "empty" and "rejected"; else what of it couldn't be read, where something couldn't
     kind: str = ""  # of "added" and "updated": what its pages are
 
 
@@ -68,6 +70,9 @@ class Progress:
 
     def found(self, documents: int) -> None:
         """So many documents will be looked at."""
+
+    def scanning(self, source: str, done: int, pages: int) -> None:
+        """Of a scan's `pages`, OCR has read so many. Called from other threads."""
 
     def embedding(self, source: str, share: float) -> None:
         """Of a long document, this share (0–1) has its vectors."""
@@ -100,11 +105,13 @@ def ingest(
         progress.finished(entry)
 
     batch = _Batch(store, index, embedder, kb, done, progress)
-    with Reader(password) as reader:
+    with Reader(password, scanning=progress.scanning) as reader:
         for raw, outcome in reader.read(_changed(store, found.items, kb, fetcher, done)):
             if isinstance(outcome, Rejected):
                 done(_refused(store, kb, raw.source, outcome))
-            elif not batch.add(outcome, _digest(raw), cut(outcome, embedder.count_tokens, embedder.max_tokens)):
+                continue
+            chunks = cut(outcome, embedder.count_tokens, embedder.max_tokens)
+            if not batch.add(outcome, _digest_of(raw, outcome), chunks):
                 done(_refused(store, kb, raw.source, Empty("no text")))
         batch.flush()
     return report
@@ -174,8 +181,8 @@ class _Batch:
         for each, was_known in zip(done, known, strict=True):
             document = each.document
             outcome: Outcome = "updated" if was_known else "added"
-            pages = len(document.page_starts)
-            self._done(Entry(document.source, outcome, each.chunks, each.embedded, pages, kind=document.kind))
+            counts = (each.chunks, each.embedded, len(document.page_starts))
+            self._done(Entry(document.source, outcome, *counts, document.unread, document.kind))
 
     def _embed(self) -> None:
         vectors = self._store.known_vectors([staged.id for _, staged in self._waiting])
@@ -198,7 +205,7 @@ def _changed(
         except Rejected as error:
             done(_refused(store, kb, item.source, error))
             continue
-        if store.digest(kb, raw.source) == _digest(raw):
+        if store.digest(kb, raw.source) in (_digest(raw), *([_digest(raw) + _NO_OCR] if missing() else [])):
             chunks, pages = store.size(kb, raw.source)
             done(Entry(raw.source, "unchanged", chunks, pages=pages))
         else:
@@ -207,6 +214,11 @@ def _changed(
 
 def _digest(raw: Raw) -> str:
     return f"{raw.digest}:{READING}"
+
+
+def _digest_of(raw: Raw, document: Document) -> str:
+    """Pages left for want of OCR are read when it is there."""
+    return _digest(raw) + (_NO_OCR if document.unread and missing() else "")
 
 
 def _refused(store: Store, kb: str, source: str, error: Rejected) -> Entry:

@@ -2,15 +2,20 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from data.errors import Empty, Rejected
 from data.models import Document
+from data.places import listed
+from ingest.ocr import DOCUMENT_SECONDS, PAGE_SECONDS
 from ingest.page_picture import PagePicture, picture_from
 from ingest.worker import MEMORY, SECONDS, document_from, read_frame, write_frame
 
@@ -24,8 +29,18 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
 
-    def parse(self, request: dict[str, Any], body: bytes, seconds: float = SECONDS) -> Document | Rejected:
-        """The document asked for, or why it can't be taken. A PDF that ends pdfium gets a second try with pypdf."""
+    def parse(
+        self,
+        request: dict[str, Any],
+        body: bytes,
+        seconds: float = SECONDS,
+        scanning: Callable[[int, int], None] | None = None,
+    ) -> Document | Rejected:
+        """The document asked for, or why it can't be taken. A PDF that ends pdfium gets a second try with pypdf.
+
+        Pages for OCR are read one by one, each within its own clock; `scanning` is told how many are done, and of how
+        many.
+        """
         deadline = time.monotonic() + seconds
         answer = self._ask({**request, "first": "pdfium"}, body, deadline)
         if answer is None and request["kind"] == "pdf" and not self._closed and time.monotonic() < deadline:
@@ -36,9 +51,35 @@ class Worker:
             if time.monotonic() >= deadline:
                 return Rejected(f"takes longer than {seconds:g} s to read")
             return Rejected(f"ends its reader: damaged, or needs more than {MEMORY >> 30} GiB of memory")
+        if "ocr" in answer:
+            answer = self._by_ocr(request, body, answer["ocr"], scanning)
         if "document" in answer:
             return document_from(answer["document"])
         return (Empty if answer.get("empty") else Rejected)(answer["rejected"])
+
+    def _by_ocr(
+        self, request: dict[str, Any], body: bytes, pages: list[int], scanning: Callable[[int, int], None] | None
+    ) -> dict[str, Any]:
+        """The worker's answer for a document of which `pages` (from 0) are read by OCR first."""
+        end = time.monotonic() + DOCUMENT_SECONDS
+        read: dict[int, str] = {}
+        failed: list[int] = []
+        for done, page in enumerate(pages):
+            if scanning:
+                scanning(done, len(pages))
+            if self._closed or time.monotonic() >= end:
+                told = f"OCR had read {done} of {len(pages)} pages after {DOCUMENT_SECONDS // 60} min: split it"
+                return {"rejected": told}
+            answer = self._ask({**request, "do": "ocr", "page": page}, body, time.monotonic() + PAGE_SECONDS) or {}
+            if "text" in answer:
+                read[page] = answer["text"]
+            elif "rejected" in answer and not answer.get("empty"):
+                return answer
+            else:
+                failed.append(page + 1)
+        told = f"OCR can't read page{'s' * (len(failed) > 1)} {listed(failed)}" if failed else ""
+        again = {**request, "first": "pdfium", "read": read, "failed": told}
+        return self._ask(again, body, time.monotonic() + SECONDS) or {"rejected": "ends its reader: damaged"}
 
     def draw(self, request: dict[str, Any], seconds: float = SECONDS) -> PagePicture | Rejected:
         """The picture that a request of `ingest.page_picture` asks for, or why it can't be had."""
@@ -100,6 +141,8 @@ class Worker:
 
     def _end(self) -> None:
         if (process := self._process) is not None:
+            with suppress(OSError, AttributeError):  # gone already; or no such groups, as on Windows
+                os.killpg(process.pid, signal.SIGKILL)  # it leads its group: an OCR of its may be running
             process.kill()
             process.wait()
             self._process = None

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +56,14 @@ def load(item: Item, fetcher: "Fetcher | None" = None) -> Raw:
 
 
 class Reader:
-    """Parses raw sources in `workers` processes, each document within 30 s and 1 GiB. Close it, or use `with`."""
+    """Parses raw sources in `workers` processes, each document within 30 s (OCR aside) and 1 GiB. To be closed."""
 
-    def __init__(self, password: str | None = None, workers: int = 2) -> None:
+    def __init__(
+        self, password: str | None = None, workers: int = 2, scanning: Callable[[str, int, int], None] | None = None
+    ) -> None:
+        """`scanning` is told, from other threads, of a source: how many pages OCR has read, and of how many."""
         self._password = password
+        self._scanning = scanning
         self._workers = [Worker() for _ in range(workers)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         for worker in self._workers:
@@ -104,9 +108,12 @@ class Reader:
             "password": self._password,
             "charset": raw.charset,
         }
+        told = self._scanning
         worker = self._idle.get()
         try:
-            return worker.parse(request, raw.body)
+            return worker.parse(
+                request, raw.body, scanning=None if told is None else lambda done, pages: told(raw.source, done, pages)
+            )
         finally:
             self._idle.put(worker)
 

@@ -1,7 +1,8 @@
 """The child process that parses documents and draws pages: one at a time, within limits, with frames over its pipes.
 
 A frame is a length (4 bytes, big endian) and that many bytes. Request: a JSON frame, then a frame with the body (empty
-where the document is a file to open). Answer: a JSON frame with "document", "picture" or "rejected".
+where the document is a file to open). Answer: a JSON frame with "document", "picture", "ocr" (the pages that have to be
+asked for one by one, and handed over when the document is asked for again), "text" (of such a page) or "rejected".
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from typing import IO, Any
 
 from data.errors import Empty, Rejected
 from data.models import Document, Heading
+from ingest.ocr import PAGE_SECONDS, NeedsOcr, page_text
 
 SECONDS = 30  # a document takes at most this long …
 MEMORY = 1 << 30  # … and this many bytes of address space
@@ -26,9 +28,10 @@ def main() -> None:
     _limit_memory()
     while (header := read_frame(requests)) is not None:
         body = read_frame(requests)
-        _arm(SECONDS + 5)
+        request = json.loads(header)
+        _arm((PAGE_SECONDS if request.get("do") == "ocr" else SECONDS) + 5)
         try:
-            answer = _answer(json.loads(header), body or b"")
+            answer = _answer(request, body or b"")
         except MemoryError:
             answer = {"rejected": f"needs more than {MEMORY >> 30} GiB of memory"}
         _arm(0)
@@ -44,7 +47,11 @@ def _answer(request: dict[str, Any], body: bytes) -> dict[str, Any]:
             from ingest.page_picture import answer_to
 
             return {"picture": answer_to(request)}
+        if request.get("do") == "ocr":
+            return {"text": page_text(request, content)}
         return {"document": dataclasses.asdict(_parse(request, content))}
+    except NeedsOcr as need:
+        return {"ocr": need.pages}
     except Empty as error:
         return {"rejected": str(error), "empty": True}
     except Rejected as error:
@@ -62,10 +69,15 @@ def _answer(request: dict[str, Any], body: bytes) -> dict[str, Any]:
 
 def _parse(request: dict[str, Any], content: Path | bytes) -> Document:
     source, kind = request["source"], request["kind"]
+    read = {int(page): text for page, text in request["read"].items()} if "read" in request else None
     if kind == "pdf":
         from ingest.pdf import read_pdf
 
-        return read_pdf(source, content, request["password"], request["first"])
+        return read_pdf(source, content, request["password"], request["first"], read, request.get("failed", ""))
+    if kind == "image":
+        from ingest.image import read_image
+
+        return read_image(source, content, read, request.get("failed", ""))
     if kind == "docx":
         from ingest.docx import read_docx
 

@@ -39,7 +39,7 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Read documents into a knowledge base: PDF, HTML, Markdown, text, DOCX, PPTX, XLSX, CSV, EPUB, subtitles (SRT,
-    VTT), or a whole blog by its feed or sitemap.
+    VTT), images and scans by OCR, or a whole blog by its feed or sitemap.
 
     What is unchanged since the last time is passed over; what can't be read is named with the reason (exit code 1).
     """

@@ -125,13 +125,14 @@ def _name(source: str) -> str:
 
 
 def _told(entry: "Entry") -> str:
-    if entry.reason:
+    if entry.reason and not entry.chunks:
         way = "type its password in the form and add it again"
         return entry.reason.replace("give --password", way).replace("check --password", way)
     pages = f"{pages}, " if (pages := counted(entry.kind, entry.pages)) else ""
     replaced = "; replaced the file of that name that was there" if entry.outcome == "updated" else ""
     another = replaced if "://" not in entry.source else ""  # an address's new version is the same document
-    return f"{pages}{many(entry.chunks, 'chunk')}{another}" if entry.chunks else ""
+    unread = f"; {entry.reason}" if entry.reason else ""
+    return f"{pages}{many(entry.chunks, 'chunk')}{another}{unread}" if entry.chunks else ""
 
 
 def _progress(done: int, total: int | None) -> str:

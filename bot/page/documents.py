@@ -16,8 +16,9 @@ from data.store import Source
 from ingest.kinds import SUFFIXES
 
 # 100 of any: UPLOAD_LIMIT
-LIMITS = "PDF, PPTX, EPUB (up to 100 MB), DOCX, XLSX (50), Markdown, text, CSV, subtitles (20), HTML (10)"
+LIMITS = "PDF, PPTX, EPUB (up to 100 MB), DOCX, XLSX, images (50), Markdown, text, CSV, subtitles (20), HTML (10)"
 KINDS = {kind: kind.upper() for kind in ("pdf", "html", "docx", "pptx", "xlsx", "csv", "epub")}
+KINDS |= {"scan": "PDF, by OCR", "image": "Image, by OCR"}
 # "Forget" asks first, in place; only the second button sends anything.
 SCRIPT = """
 element.addEventListener('click', (event) => {
