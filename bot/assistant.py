@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bot.memory import Said
     from bot.past_replies import PastReplies
     from bot.responders import Chat, Writing
+    from bot.usage import Usage
     from data.embedding import Embedder
     from data.persona import Persona
     from ingest.pictures import Pictures
@@ -307,6 +308,12 @@ class Assistant:
         from bot.responders import make_responder
 
         return make_responder(self.writing, self.persona, self.past, self.embedder, self.intents, lambda: self.chat)
+
+    @property
+    def usage(self) -> "Usage | None":
+        """What the language model has read and written for this assistant; None where none was asked."""
+        used = self.chat.spent.total if "chat" in self.__dict__ else None
+        return used if used and used.input_tokens else None
 
     @cached_property
     def chat(self) -> "Chat":

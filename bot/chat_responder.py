@@ -6,7 +6,9 @@ tentative where it claims what stands nowhere. Comments that are the creator's t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.chat_prompt import ChatPrompt, Fits, useful
@@ -32,6 +34,8 @@ from bot.drafts import (
 from bot.extractive import SUBJECT_FROM, UNSURE_BELOW
 from bot.grounding import Grounded, ground
 from bot.past_replies import PastReplies
+from bot.usage import NO_PRICES, Meter, Usage, usage_of
+from data.errors import ProviderFailed
 from data.hidden import strip_hidden
 from data.persona import without_signature
 from finetune.prompt import Message
@@ -40,12 +44,14 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
 
+    from data.calls import Calls
     from data.persona import Persona
     from data.style_memory import PastReply
     from rag.retriever import Encoder, SearchResult
 
 MOST_NAMED = 5  # sentences without a source that are told one by one
 LONGEST_NAMED = 300  # characters of such a sentence
+_THOUGHTS = re.compile(r"\s*<think>.*?(?:</think>|\Z)", re.DOTALL)  # as some servers leave them in
 
 
 class ChatResponder:
@@ -60,14 +66,17 @@ class ChatResponder:
         written_by: WrittenBy,
         together: int = 1,
         fits: Fits = lambda turns: True,
+        calls: Calls = NO_PRICES,
+        spent: Meter | None = None,
     ) -> None:
         """`past` replies are shown as examples where `written_by` has no adapter, which has learned from them.
 
         `together`: how many prompts `chat` is best given at once. `fits`: whether it can read a conversation
-        and answer.
+        and answer. `calls`: what its tokens cost. `spent` counts them.
         """
         self.persona, self.chat, self.embedder = persona, chat, embedder
         self.written_by, self.together = written_by, together
+        self._calls, self._spent = calls, spent or Meter()
         if not isinstance(past, PastReplies):
             past = PastReplies(past, embedder)
         self.prompt = ChatPrompt(persona, None if written_by.adapter else past, fits)
@@ -81,11 +90,14 @@ class ChatResponder:
         if not turns:
             yield left(request, TOO_LONG)
             return
-        said, cut = yield from self.write(turns)
+        said, cut, _ = yield from self.write(turns)
         yield self.draft_of(request, said, cut)
 
     def drafts(self, requests: Sequence[Request]) -> Iterator[tuple[int, Draft]]:
-        """The drafts as they are done; those that the model isn't asked for come first."""
+        """The drafts as they are done; those that the model isn't asked for come first.
+
+        A comment whose own request fails is a failed draft; the others go on. Raises ProviderRefused where each would.
+        """
         prompts: dict[int, list[BaseMessage]] = {}
         for number, request in enumerate(requests):
             if request.intent.label in YOURS:
@@ -95,8 +107,14 @@ class ChatResponder:
             else:
                 yield number, left(request, TOO_LONG)
         asked = list(prompts)
-        for at, message in self.chat.batch_as_completed(list(prompts.values())):
-            yield asked[at], self.draft_of(requests[asked[at]], str(message.text), _is_cut(message))
+        for at, message in self.chat.batch_as_completed(list(prompts.values()), return_exceptions=True):
+            if isinstance(message, ProviderFailed):
+                yield asked[at], Draft("", "failed", requests[asked[at]].intent.label, (f"failed: {message}",))
+            elif isinstance(message, Exception):
+                raise message
+            else:
+                self._count(message)
+                yield asked[at], self.draft_of(requests[asked[at]], str(message.text), _is_cut(message))
 
     def answer(
         self, question: str, found: SearchResult, earlier: Sequence[tuple[str, str]] = ()
@@ -118,18 +136,28 @@ class ChatResponder:
         if not turns:
             yield Answer(question, "abstained", (), found.passages, TOO_LONG, self.written_by)
             return
-        said, cut = yield from self.write(turns)
-        yield self.answer_of(question, found, said, cut)
+        try:
+            said, cut, used = yield from self.write(turns)
+        except ProviderFailed as error:
+            yield Answer(question, "failed", (), found.passages, str(error), self.written_by)
+            return
+        yield replace(self.answer_of(question, found, said, cut), usage=used)
 
-    def write(self, turns: Sequence[Message]) -> Generator[str, None, tuple[str, bool]]:
-        """What the model writes, in pieces; returns all of it, and whether it was cut."""
-        said, cut = "", False
+    def write(self, turns: Sequence[Message]) -> Generator[str, None, tuple[str, bool, Usage]]:
+        """What the model writes, in pieces; returns all of it, whether it was cut, and what it used."""
+        said, cut, used = "", False, Usage()
         for piece in self.chat.stream(_as_langchain(turns)):
             said += str(piece.text)
             cut = cut or _is_cut(piece)
+            used += self._count(piece)
             if piece.text:
                 yield str(piece.text)
-        return said, cut
+        return said, cut, used
+
+    def _count(self, message: BaseMessage) -> Usage:
+        used = usage_of(getattr(message, "usage_metadata", None), self._calls)
+        self._spent.add(used)
+        return used
 
     def answer_of(self, question: str, found: SearchResult, said: str, cut: bool) -> Answer:
         """What the model wrote, as an answer: compared with the passages, and an abstention where it made most up."""
@@ -168,8 +196,8 @@ def _quoted(grounded: Grounded) -> tuple[Sentence, ...]:
 
 
 def body(said: str, signature: str) -> str:
-    """What a model wrote, without hidden characters and signature."""
-    return without_signature(strip_hidden(said).strip(), signature).strip()
+    """What a model wrote, without hidden characters and signature, and without what it thought first."""
+    return without_signature(_THOUGHTS.sub("", strip_hidden(said)).strip(), signature).strip()
 
 
 def _short(sentence: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from bot.intent import Intent
+from bot.usage import Usage
 from data.hidden import find_hidden, show_hidden
 from data.models import Passage
 
@@ -121,6 +122,7 @@ class Answer:
     said: str = ""  # what the persona says of itself, before any sentences: it states nothing about the subject
     told: tuple[tuple[str, str], ...] = ()  # what the user told of the persona's needs with this question: name, value
     position: int | None = None  # of the exchange in its session, once it is kept in one
+    usage: Usage | None = None  # what a language model read and wrote for it; None where none was asked
 
     @property
     def text(self) -> str:
@@ -137,6 +139,7 @@ class Answer:
             "passages": [passage.as_json() for passage in self.passages],
             "responder": str(self.written_by),
             "reason": self.reason,
+            "usage": self.usage.as_json() if self.usage else None,
         }
 
     def in_conversation(self) -> dict[str, Any]:

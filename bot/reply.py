@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import BinaryIO, cast
 
 from filelock import FileLock, Timeout
@@ -16,7 +17,7 @@ from filelock import FileLock, Timeout
 from bot.drafts import Draft, Status, WrittenBy
 from bot.drafts_log import OutputRecord, draft_cells, other_manner
 from data.csvio import ADDED, Table, encode, encode_header, read_comments, unguard
-from data.errors import BadInput
+from data.errors import BadInput, ProviderRefused
 
 # Comments and the latest replies, oldest first; yields (index, draft) as they are done, in any order.
 Drafts = Callable[[Sequence[str], tuple[str, ...]], Iterable[tuple[int, Draft]]]
@@ -55,6 +56,7 @@ def reply_to_csv(
     replies. Where it raises, each that it has not written is tried alone, and one that raises again gets the status
     "failed"; the rest is done all the same. `output` itself is the state: run again after a kill, it goes on behind the
     last whole row.
+    Where it raises ProviderRefused, for which no row is to blame, that ends the run: what is written stays.
     `record` takes the drafts in for the page. Raises BadInput where `comments` can't be used, or `output` is another
     file than such a run's, or was begun with another responder, persona or knowledge base.
     """
@@ -101,6 +103,9 @@ def reply_to_csv(
                     os.fsync(file.fileno())
                 progress(state, result)
             os.fsync(file.fileno())
+    except ProviderRefused as error:
+        done = f"{state.done} of {state.total} rows are drafted"
+        raise ProviderRefused(f"{error} ({done}; the same command goes on behind them)") from error
     except OSError as error:
         raise BadInput(
             f"{output} can't be written ({error.strerror}): what is in it is whole; mend that and run the command again"
@@ -131,6 +136,8 @@ def as_done(drafts: Drafts, comments: Sequence[str], replies: list[str], togethe
             for number, draft in drafts(batch, recent) if together > 1 else ():
                 done[number] = draft
                 yield start + number, draft
+        except ProviderRefused:  # nobody will be answered
+            raise
         except Exception:  # whose trouble it is shows when each is tried alone
             pass
         for number in range(len(batch)):
@@ -143,6 +150,8 @@ def as_done(drafts: Drafts, comments: Sequence[str], replies: list[str], togethe
 def _alone(drafts: Drafts, comment: str, recent: tuple[str, ...]) -> Draft:
     try:
         return next(draft for _, draft in drafts([comment], recent))
+    except ProviderRefused:
+        raise
     except Exception as error:  # one comment's trouble is its row's, named there, and not the batch's
         return Draft("", "failed", "", (f"failed: {type(error).__name__}: {error}",))
 
@@ -150,7 +159,7 @@ def _alone(drafts: Drafts, comment: str, recent: tuple[str, ...]) -> Draft:
 def _options(written_by: WrittenBy) -> str:
     """The options of the command line that choose it."""
     adapter = f" --adapter {written_by.adapter}" if written_by.adapter else ""
-    return f"--responder {written_by.responder}{adapter}"
+    return f"--responder {quote(written_by.responder)}{adapter}"
 
 
 def _whole_rows(body: bytes, output: Path, header: bytes, table: Table) -> tuple[list[list[str]], int]:

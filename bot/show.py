@@ -113,7 +113,8 @@ def show_answer(answer: "Answer") -> None:
         out.print(f"[cyan]\\[{number}][/] [dim]{_text(where)}  {_text(_short(source))}[/]", highlight=False)
     if answer.reason:
         out.print(f"[yellow]{_text(answer.reason)}[/]", highlight=False)
-    out.print(f"[dim]responder: {_text(str(answer.written_by))}[/]", highlight=False)
+    used = f"; {answer.usage}" if answer.usage else ""
+    out.print(f"[dim]responder: {_text(str(answer.written_by))}{_text(used)}[/]", highlight=False)
 
 
 def show_drafts(path: Path, column: str | None) -> None:

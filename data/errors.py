@@ -39,3 +39,11 @@ class TrainingStopped(ShawGPTError):
 
 class AdapterRefused(ShawGPTError):
     """An adapter that was changed since it was trained, or that belongs to another base or prompt."""
+
+
+class ProviderFailed(ShawGPTError):
+    """A provider's model gave no reply to one request, however often it was asked; another request may do better."""
+
+
+class ProviderRefused(ShawGPTError):
+    """A provider's model gives no reply to any request: its key, name or address is wrong, or nobody is there."""

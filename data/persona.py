@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from data.calls import Calls
 from data.errors import BadInput, NotFound
 from data.intents import shipped_examples
 from data.plain_errors import plainly
@@ -76,6 +77,8 @@ class Persona(BaseModel):
     adapter: str = Field(default="", max_length=64)  # of the responder `local`; empty for none
     sampling: Sampling = Field(default_factory=Sampling)  # how a language model chooses its words
     memory: Memory = Field(default_factory=Memory)
+    base_url: str = Field(default="", max_length=2000)  # of a provider's server on this computer; empty for its own
+    calls: Calls = Field(default_factory=Calls)  # how a provider is called
     replies: dict[str, list[Line]] = Field(default_factory=shipped_replies)
     """Neutral replies by intent, for when style memory has none that fits. For "question": openings of an answer."""
     intents: dict[str, list[Line]] = Field(default_factory=dict)
@@ -162,13 +165,21 @@ _WHAT_FOR = {
     "instructions": ("How a language model is told to write. The extractive responder doesn't read it.",),
     "signature": ("Ends each reply, once. Leave it empty for none.",),
     "scope": ("What the persona answers about, in a sentence; empty for whatever the documents hold.",),
-    "responder": ("What writes: extractive (no model), or local (a language model on this computer).",),
+    "responder": (
+        "What writes: extractive (no model), local (a language model on this computer), or a provider's model, as in",
+        "openai:NAME, to which comments and passages are sent (docs/providers.md).",
+    ),
     "model": ("For local: the model's folder, hub name or GGUF file; empty for the adapter's base.",),
     "adapter": ("For local: one that `shawgpt adapters` lists, trained for this persona; empty for none.",),
-    "sampling": ("For local: how its words are chosen (docs/local-models.md).",),
+    "sampling": ("For a language model: how its words are chosen (docs/local-models.md).",),
     "memory": (
         "For a language model: the tokens of earlier questions and answers that it is shown in a conversation.",
     ),
+    "base_url": (
+        "For a provider: a server's address on this computer, as in http://127.0.0.1:8000/v1; empty for its own.",
+        "Another computer's is given with --base-url. Keys stand in the environment, never here.",
+    ),
+    "calls": ("For a provider: seconds, tries, requests a minute and at a time, prices of a million tokens.",),
     "knowledge_base": ("Where answers come from: the --into of `shawgpt ingest`.",),
     "replies": (
         "Neutral replies, for when there are no past replies or none of them fits: put them in your own words.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import BadInput
+from data.hidden import show_hidden
 
 if TYPE_CHECKING:
     from bot.assistant import Assistant
@@ -36,7 +37,12 @@ PersonaName = Annotated[
 CommentColumn = Annotated[str | None, typer.Option(metavar="NAME", help="The column with the comments.")]
 ReplyColumn = Annotated[str | None, typer.Option(metavar="NAME", help="The column with the replies.")]
 ResponderName = Annotated[
-    str | None, typer.Option("--responder", metavar="NAME", help="What writes: extractive, local (the persona's).")
+    str | None,
+    typer.Option(
+        "--responder",
+        metavar="NAME",
+        help="What writes: extractive, local, or PROVIDER:MODEL, as in openai:NAME (the persona's).",
+    ),
 ]
 ModelName = Annotated[
     str | None,
@@ -47,7 +53,21 @@ AdapterName = Annotated[
 ]
 SamplingChanges = Annotated[
     list[str] | None,
-    typer.Option("--sampling", metavar="KEY=VALUE", help="For local: temperature, top_p, max_tokens, stop, seed, …"),
+    typer.Option("--sampling", metavar="KEY=VALUE", help="For a model: temperature, top_p, max_tokens, stop, seed, …"),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--base-url", metavar="URL", help="For PROVIDER:MODEL: the server's address, as in http://127.0.0.1:8000/v1."
+    ),
+]
+CallChanges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--calls",
+        metavar="KEY=VALUE",
+        help="For PROVIDER:MODEL: timeout, retries, per_minute, together, price_in, price_out, currency.",
+    ),
 ]
 
 
@@ -88,11 +108,27 @@ def open_assistant(context: typer.Context, command: str, writing: bool = False, 
     return Assistant(home_of(context), command, writing=writing, shared=shared)
 
 
-def asked_for(responder: str | None, model: str | None, adapter: str | None, sampling: list[str] | None) -> "Asked":
+def asked_for(
+    responder: str | None,
+    model: str | None,
+    adapter: str | None,
+    sampling: list[str] | None,
+    base_url: str | None = None,
+    calls: list[str] | None = None,
+) -> "Asked":
     """What writes, as these options have it."""
     from bot.responders import Asked
 
-    return Asked(responder, model, adapter, tuple(sampling or ()))
+    return Asked(responder, model, adapter, tuple(sampling or ()), base_url=base_url, calls=tuple(calls or ()))
+
+
+def tell_where(assistant: "Assistant") -> None:
+    """Say on stderr which address on another computer text will be sent to, where it will."""
+    if address := assistant.writing.sent_to:
+        who = assistant.writing.written_by
+        typer.echo(
+            f"shawgpt: comments, questions and passages are sent to {address} ({show_hidden(str(who))})", err=True
+        )
 
 
 def lines_of(path: Path, also: str | None, what: str) -> list[str]:

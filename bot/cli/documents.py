@@ -9,6 +9,8 @@ import typer
 
 from bot.cli.app import (
     AdapterName,
+    BaseUrl,
+    CallChanges,
     Json,
     Kb,
     ModelName,
@@ -20,6 +22,7 @@ from bot.cli.app import (
     lines_of,
     open_assistant,
     print_json,
+    tell_where,
 )
 from data.errors import BadInput
 
@@ -127,6 +130,8 @@ def ask(
     model: ModelName = None,
     adapter: AdapterName = None,
     sampling: SamplingChanges = None,
+    base_url: BaseUrl = None,
+    calls: CallChanges = None,
     kb: Kb = None,
     pages: Annotated[
         Path | None,
@@ -142,16 +147,18 @@ def ask(
 ) -> None:
     """Answer a question from the documents, each sentence with its source; or say that they don't answer it.
 
-    As the persona sql: answer a question about tables with a query, and the table that it gives.
+    As the persona sql: answer a question about tables with a query, and the table that it gives. Exit code 1 where a
+    provider's model gave no reply to a question.
     """
     from bot.progress import waiting
     from bot.show import show_answer
 
     with open_assistant(context, "ask") as assistant:
-        assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
+        assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb)
         if assistant.persona.task == "sql":
             from bot.cli.sql import ask_tables
 
+            tell_where(assistant)
             ask_tables(assistant, question, questions, database, schema, as_json)
             return
         if database or schema:
@@ -159,16 +166,25 @@ def ask(
         if questions:
             if pages:
                 raise BadInput("--pages goes with one question, not with --questions")
-            for line in lines_of(questions, question, "questions"):
-                print_json(assistant.answer(line).as_json(), indent=None)
+            failed = False
+            for number, line in enumerate(lines_of(questions, question, "questions")):
+                if not number:
+                    tell_where(assistant)
+                given = assistant.answer(line)
+                print_json(given.as_json(), indent=None)
+                failed |= given.status == "failed"
         elif question is None or not question.strip():
             raise BadInput('give a question, as in `shawgpt ask "How long does it rest?"`, or --questions FILE')
         else:
+            tell_where(assistant)
             with waiting("Looking it up"):
                 given = assistant.answer(question)
+            failed = given.status == "failed"
             print_json(given.as_json()) if as_json else show_answer(given)
             if pages:
                 _draw_pages(assistant, given, pages)
+    if failed:
+        raise typer.Exit(1)
 
 
 def _draw_pages(assistant: "Assistant", given: "Answer", folder: Path) -> None:

@@ -7,6 +7,8 @@ import typer
 
 from bot.cli.app import (
     AdapterName,
+    BaseUrl,
+    CallChanges,
     CommentColumn,
     Json,
     Kb,
@@ -22,6 +24,7 @@ from bot.cli.app import (
     open_assistant,
     persona_app,
     print_json,
+    tell_where,
 )
 
 
@@ -35,6 +38,8 @@ def reply(
     model: ModelName = None,
     adapter: AdapterName = None,
     sampling: SamplingChanges = None,
+    base_url: BaseUrl = None,
+    calls: CallChanges = None,
     kb: Kb = None,
     column: Annotated[str | None, typer.Option(metavar="NAME", help="The column with the comments.")] = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="The first N comments only.")] = None,
@@ -56,9 +61,10 @@ def reply(
     from data.hidden import show_hidden
 
     with open_assistant(context, "reply", shared=True) as assistant:
-        assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
+        assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb)
         if kb is not None:
             assistant.sources(kb)  # raises where there is none of that name, which would fail every row
+        tell_where(assistant)
         record = OutputRecord(DraftLog(assistant.database), assistant.persona_slug, assistant.kb)
         with ReplyProgress() as progress:
 
@@ -70,6 +76,7 @@ def reply(
                 comments, output, assistant.drafts, assistant.writing.written_by, column, limit, overwrite, progress,
                 record, together,
             )  # fmt: skip
+        used = assistant.usage
     if record.trouble:
         typer.echo(f"shawgpt: the page will not show all of these drafts: {record.trouble}", err=True)
     if state.doubled:
@@ -77,7 +84,15 @@ def reply(
         typer.echo(f"shawgpt: {comments} has {names} of its own: they are kept, and the drafts' are the last", err=True)
     counts = dict(sorted(state.counts.items()))
     if as_json:
-        print_json({"output": str(output), "rows": state.done, "resumed": state.resumed, "counts": counts})
+        print_json(
+            {
+                "output": str(output),
+                "rows": state.done,
+                "resumed": state.resumed,
+                "counts": counts,
+                "usage": used.as_json() if used else None,
+            }
+        )
     else:
         if show:
             show_drafts(output, column)
@@ -88,7 +103,7 @@ def reply(
                 f"{output} was complete already ({some(state.total, 'row')}); --overwrite drafts them again", err=True
             )
         told = show_hidden(", ".join(f"{n} {status}" for status, n in counts.items())) or "nothing to draft"
-        typer.echo(f"{output}: {some(state.done, 'row')} ({told})")
+        typer.echo(f"{output}: {some(state.done, 'row')} ({told})" + (f"; {used}" if used else ""))
     if counts.get("failed"):
         raise typer.Exit(1)
 

@@ -3,12 +3,14 @@
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bot.cli.app import (
     AdapterName,
+    BaseUrl,
+    CallChanges,
     Json,
     Kb,
     ModelName,
@@ -20,11 +22,9 @@ from bot.cli.app import (
     home_of,
     open_assistant,
     print_json,
+    tell_where,
 )
 from data.errors import BadInput
-
-if TYPE_CHECKING:
-    from bot.responders import Writing
 
 
 @app.command(epilog="Example: `shawgpt serve --port 8080`")
@@ -53,6 +53,8 @@ def serve(
     model: ModelName = None,
     adapter: AdapterName = None,
     sampling: SamplingChanges = None,
+    base_url: BaseUrl = None,
+    calls: CallChanges = None,
     kb: Kb = None,
     compiled: Annotated[
         bool,
@@ -66,15 +68,18 @@ def serve(
     Programs are answered at the same address: OpenAI's API at /v1, MCP at /mcp, /healthz, /metrics (docs/service.md).
     """
     from bot.page import serve as serve_page
+    from bot.ready import check_ready
     from bot.service.access import Access
     from bot.service.keys import VARIABLE, load_keys
 
     access = Access(load_keys(api_keys, os.environ.get(VARIABLE, "")), api_rate)
     with open_assistant(context, "serve", writing=True) as assistant:
-        assistant.use(persona, replace(asked_for(responder, model, adapter, sampling), compiled=compiled), kb)
+        asked = asked_for(responder, model, adapter, sampling, base_url, calls)
+        assistant.use(persona, replace(asked, compiled=compiled), kb)
         if compiled and assistant.writing.written_by.responder != "local":
             raise BadInput("--compile is for a model on this computer: add --responder local, or leave it out")
-        _check_model(assistant.writing)
+        check_ready(assistant.writing, _say)
+        tell_where(assistant)
         serve_page(assistant, host, port, auth, access)
 
 
@@ -86,37 +91,26 @@ def mcp(
     model: ModelName = None,
     adapter: AdapterName = None,
     sampling: SamplingChanges = None,
+    base_url: BaseUrl = None,
+    calls: CallChanges = None,
     kb: Kb = None,
 ) -> None:
     """Be an MCP server on stdin and stdout, for a client that starts it: ask, search, draft_reply.
 
     It reads what is in the work folder and changes nothing (docs/service.md).
     """
+    from bot.ready import check_ready
     from bot.service.tools import serve_stdio
 
     with open_assistant(context, "mcp", shared=True) as assistant:
-        assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
-        _check_model(assistant.writing)
+        assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb)
+        check_ready(assistant.writing, _say)
+        tell_where(assistant)
         serve_stdio(assistant)
 
 
-def _check_model(writing: "Writing") -> None:
-    """Find what a model needs before anybody asks it: itself, downloaded where it must be, and its adapter as trained.
-
-    Raises ShawGPTError.
-    """
-    from bot.page.desk import OF_THE_HUB
-    from finetune.base import find_base, fingerprint, how_quantised
-    from finetune.card import check_card
-
-    if not writing.model:
-        return
-    if OF_THE_HUB.fullmatch(writing.model) and not Path(writing.model).exists():
-        typer.echo(f"finding {writing.model} (it is downloaded where it isn't on this computer yet)", err=True)
-    base = find_base(writing.model, writing.revision)
-    how_quantised(base)
-    if writing.adapter:
-        check_card(writing.adapter, fingerprint(base))
+def _say(told: str) -> None:
+    typer.echo(told, err=True)
 
 
 @app.command(epilog="Example: `shawgpt doctor --rebuild`")

@@ -7,6 +7,8 @@ import typer
 
 from bot.cli.app import (
     AdapterName,
+    BaseUrl,
+    CallChanges,
     Json,
     ModelName,
     PersonaName,
@@ -17,6 +19,7 @@ from bot.cli.app import (
     lines_of,
     open_assistant,
     print_json,
+    tell_where,
 )
 from data.errors import BadInput
 
@@ -77,6 +80,8 @@ def eval_sql(
     model: ModelName = None,
     adapter: AdapterName = None,
     sampling: SamplingChanges = None,
+    base_url: BaseUrl = None,
+    calls: CallChanges = None,
     limit: Annotated[int | None, typer.Option(metavar="N", min=1, help="The first N questions only.")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FOLDER", help="Write queries.csv and eval.json there.")
@@ -94,7 +99,8 @@ def eval_sql(
 
     asked, refused = read_questions(file, tables, database is not None)
     with open_assistant(context, "eval sql") as assistant, StageProgress() as progress:
-        assistant.use(persona, asked_for(responder, model, adapter, sampling))
+        assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls))
+        tell_where(assistant)
         if assistant.persona.task != "sql":
             raise BadInput(f"the persona {persona} answers no questions about tables: leave --persona out")
         progress("loading", 0, 0)

@@ -71,8 +71,12 @@ def _header(assistant: Assistant) -> str:
     home = assistant.folder.path
     facts = "".join(
         f'<span class="sg-fact"><span class="sg-label">{label}</span> {text_html(value)}</span>'
-        for label, value in (("Persona", assistant.persona.name), ("Responder", str(assistant.writing.written_by)))
-    )
+        for label, value in (
+            ("Persona", assistant.persona.name), ("Responder", str(assistant.writing.written_by)),
+            ("Text goes to", assistant.writing.sent_to),
+        )
+        if value
+    )  # fmt: skip
     folder = (
         '<span class="sg-fact sg-folder"><span class="sg-label">Work folder</span> '
         f"<span>{text_html(_short(home))}</span></span>"

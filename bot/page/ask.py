@@ -263,7 +263,8 @@ def _abstention(turn: Turn, given: Answer, citations: Citations) -> str:
 
 def _footer(given: Answer) -> str:
     likely = _likely(given) if given.status == "answered" else ""
-    return f'<p class="sg-meta">{likely}<span>Responder: {text_html(str(given.written_by))}</span></p>'
+    used = f"<span>{given.usage}</span>" if given.usage else ""
+    return f'<p class="sg-meta">{likely}<span>Responder: {text_html(str(given.written_by))}</span>{used}</p>'
 
 
 def _likely(given: Answer) -> str:

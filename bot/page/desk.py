@@ -1,6 +1,5 @@
 """What the tabs share: the assistant, a view of it for each persona and knowledge base, and work in the background."""
 
-import re
 import sys
 import threading
 from collections.abc import Callable
@@ -9,12 +8,11 @@ from bot.assistant import Assistant
 from bot.drafts import WrittenBy
 from bot.drafts_log import DraftLog
 from bot.page.uploads import Uploads
+from bot.ready import check_at_a_glance
 from bot.responders import Asked, settle
 from data.errors import ShawGPTError
 from data.persona import Persona, Task, list_personas, load_persona
-from finetune.base import find_base
 
-OF_THE_HUB = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")  # a name that a model of the hub may have
 PATIENCE = 20  # seconds that the end of the server waits for a document in the making
 
 
@@ -48,8 +46,7 @@ class Desk:
         """
         home = self.assistant.folder.path
         writing = settle(self._asked(persona), load_persona(persona, home), home)
-        if writing.model and not OF_THE_HUB.fullmatch(writing.model):
-            find_base(writing.model)
+        check_at_a_glance(writing)
         return writing.written_by
 
     def _asked(self, persona: str) -> Asked:
@@ -92,7 +89,10 @@ class Desk:
     def _warm(self) -> None:
         try:
             view = self.view(self.persona, self.assistant.kb)
-            view.draft("Thanks, this was really helpful!")
+            if view.writing.provider:  # which would be sent a comment that nobody wrote, and paid for it
+                _ = view.responder
+            else:
+                view.draft("Thanks, this was really helpful!")
             self.warm.set()
         except ShawGPTError as error:
             self.trouble = str(error)
