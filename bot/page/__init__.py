@@ -66,10 +66,11 @@ def serve(
             theme=theme(), css=css(), favicon_path=str(Path(__file__).with_name("favicon.svg")),
             app_kwargs={"middleware": [service.beside()], "lifespan": service.lifespan},
         )  # fmt: skip
-        print(f"ShawGPT is at {url} (Ctrl-C stops it)", flush=True)
-        print(_for_programs(url, bool(access.keys), is_loopback(host)), flush=True)
+        over = _told_to_stop()
         try:
-            _wait()
+            print(f"ShawGPT is at {url} (Ctrl-C stops it)", flush=True)
+            print(_for_programs(url, bool(access.keys), is_loopback(host)), flush=True)
+            over.wait()
         finally:
             service.close()
             demo.close(verbose=False)
@@ -124,8 +125,8 @@ def _empty_folder(scratch: str) -> Path:
     return folder
 
 
-def _wait() -> None:
-    """Return at Ctrl-C or SIGTERM."""
+def _told_to_stop() -> threading.Event:
+    """An event that Ctrl-C and SIGTERM set."""
     over = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -134,4 +135,4 @@ def _wait() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-    over.wait()
+    return over
