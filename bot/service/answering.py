@@ -1,7 +1,7 @@
 """All that programs can ask of the bot: who there is, answers, drafts, searches. Each within the server's limits."""
 
 import asyncio
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from prometheus_client import Counter
 
 from bot.assistant import Assistant
 from bot.drafts import Answer, Draft, WrittenBy
+from bot.memory import Said
 from bot.page.desk import Desk
 from bot.responders import Writing
 from bot.service.metrics import Metrics
@@ -27,6 +28,7 @@ LONGEST = 2000  # characters of a question or query
 LONGEST_COMMENT = 10_000
 MOST_PASSAGES = 50
 SERVED = frozenset(["reply"])  # the tasks of personas that answer here
+ELSEWHERE = {"sql": "questions about tables", "quotes": "quotes"}  # what the others are for
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,14 @@ class Answering:
         return await asyncio.to_thread(self._usable)
 
     async def answer(
-        self, question: str, persona: str = "", kb: str = "", sampling: Mapping[str, Any] | None = None
+        self,
+        question: str,
+        persona: str = "",
+        kb: str = "",
+        earlier: Sequence[Said] = (),
+        sampling: Mapping[str, Any] | None = None,
     ) -> Answered:
-        """An answer as `persona` (else the server's), from `kb` (else the persona's).
+        """An answer as `persona` (else the server's), from `kb` (else the persona's), after what was said `earlier`.
 
         `sampling` changes how a language model chooses its words (the fields of data.sampling.Sampling), and has no
         meaning where none writes.
@@ -69,7 +76,7 @@ class Answering:
             if sampling and view.writing.model:
                 view = view.trying(view.persona, replace(view.writing, sampling=_changed(view.writing, sampling)))
             with get_usage_metadata_callback() as heard:
-                yield from view.stream_answer(question)
+                yield from view.follow(question, earlier)
             usage = heard.usage_metadata
 
         given = await self._counted(self.metrics.answers, persona, pieces)
@@ -141,7 +148,8 @@ class Answering:
             self._known[slug] = found
         persona = self._known[slug]
         if persona.task not in SERVED:
-            raise Refusal(400, f"{slug} is a persona for {persona.task}, which isn't served here", "task", "model")
+            told = f"{slug} is a persona for {ELSEWHERE[persona.task]}, which programs can't ask for here"
+            raise Refusal(400, told, "unsupported_value", "model")
         return persona
 
     async def _counted(self, counter: Counter, slug: str, pieces: Callable[[], Generator[T]]) -> T:

@@ -69,7 +69,7 @@ class Chat:
         return {**frame, "object": "chat.completion", "choices": [choice], "usage": usage, "shawgpt": _about(answer)}
 
     async def _answer(self, asked: Asked) -> Answered:
-        return await self._answering.answer(asked.question, asked.persona, sampling=asked.sampling)
+        return await self._answering.answer(asked.question, asked.persona, "", asked.earlier, asked.sampling)
 
     async def _stream(self, asked: Asked, frame: dict[str, Any]) -> AsyncIterator[bytes]:
         """The events: who speaks, each sentence, its sources with the end, what it took, [DONE]."""
@@ -174,6 +174,7 @@ def _sources(said: Cited) -> dict[str, Any]:
 def _about(answer: Answer) -> dict[str, Any]:
     """What ShawGPT says of an answer beyond OpenAI's fields."""
     about: dict[str, Any] = {"status": answer.status, "reason": answer.reason, "responder": str(answer.written_by)}
+    about |= {"kind": answer.kind, "query": answer.query or answer.question}
     if answer.status == "answered":
         about["likelihood"] = round(answer.likelihood, 3)
     else:

@@ -102,8 +102,11 @@ class Writer:
 def cited(answer: Answer, sentences: Sequence[Sentence], cut: bool = False) -> Cited:
     """The text of `answer` with those of its `sentences`; of an abstention, that there is none and why."""
     writer = Writer(answer.passages)
+    if answer.said:
+        writer.say(answer.said)
     if answer.status != "answered":
-        writer.say(f"Not answered: {answer.reason}.")
+        if not answer.said:
+            writer.say(f"Not answered: {answer.reason}.")
         return writer.done()
     for sentence in sentences:
         writer.cite(sentence, claims=answer.written_by.responder != "extractive")

@@ -1,16 +1,22 @@
 """OpenAI's chat completions as they are asked for: what is read, what is refused, and what it means here."""
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.memory import Said
+from bot.service.answering import LONGEST
 from bot.service.refusal import Refusal
 from data.plain_errors import plainly
 from data.sampling import Sampling
 
 MESSAGES = 500
 MOST_TOKENS = 8192  # a limit above it is taken for it, since it can't be reached
+
+LONGEST_SAID = 8000  # characters of an earlier answer that are read
+_MARKS = re.compile(r" \[(?:\d{1,3}|no source)\](?=\s|$)")  # that an answer of ours has in its text
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 Stop = Annotated[str, Field(min_length=1, max_length=200)]
@@ -71,20 +77,12 @@ class ChatRequest(BaseModel):
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """An earlier question of the conversation with its answer."""
-
-    question: str
-    answer: str
-
-
-@dataclass(frozen=True)
 class Asked:
     """What a request asks for."""
 
     persona: str  # its slug
     question: str
-    earlier: tuple[Exchange, ...]  # oldest first
+    earlier: tuple[Said, ...]  # what was said before it, oldest first
     read: str  # all that was said, for the count of tokens
     stream: bool
     include_usage: bool
@@ -113,7 +111,7 @@ def read_request(body: bytes) -> Asked:
     return Asked(
         request.model,
         turns[-1][1].strip(),
-        _exchanges(turns[:-1]),
+        _said(turns[:-1]),
         "\n".join(text for _, text in turns),
         bool(request.stream),
         bool(request.stream_options and request.stream_options.include_usage),
@@ -154,15 +152,15 @@ def _text(turn: Turn, number: int) -> str:
     return "\n".join(part.text for part in turn.content or [] if part.text)
 
 
-def _exchanges(turns: list[tuple[Role, str]]) -> tuple[Exchange, ...]:
+def _said(turns: list[tuple[Role, str]]) -> tuple[Said, ...]:
     """Each question with what was answered. Instructions of the caller's are none of them: the persona has its own."""
-    found: list[Exchange] = []
+    found: list[Said] = []
     asked: list[str] = []
     for role, text in turns:
         if role == "user":
             asked.append(text)
         elif role == "assistant" and asked:
-            found.append(Exchange("\n".join(asked), text))
+            found.append(Said("\n".join(asked)[:LONGEST], _MARKS.sub("", text)[:LONGEST_SAID]))
             asked = []
     return tuple(found)
 

@@ -30,7 +30,7 @@ ABOUT = (
 )
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
-Question = Annotated[str, Field(description="The question, as it is understood alone.", max_length=LONGEST)]
+Question = Annotated[str, Field(description="The question, so that it is understood alone.", max_length=LONGEST)]
 Query = Annotated[str, Field(description="What to look for, in words or as a question.", max_length=LONGEST)]
 Comment = Annotated[str, Field(description="The viewer's comment, word for word.", max_length=LONGEST_COMMENT)]
 PersonaName = Annotated[str, Field(description="Who answers; empty for the server's own persona.", max_length=64)]
