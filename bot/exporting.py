@@ -139,7 +139,7 @@ def _sources(given: Answer) -> list[tuple[str, list[str]]]:
 def _where(given: Answer, source: str, place: str) -> str:
     title = next((passage.title for passage in given.passages if passage.source == source), "")
     name = _name(source)
-    named = f"{title} ({name})" if title and title != name else name
+    named = f"{title} ({name})" if title and title not in (name, name.rpartition(".")[0]) else name
     return f"{named}, {place}" if place else named
 
 
