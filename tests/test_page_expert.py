@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
-from test_page import CHROMIUM, QUIET, _ask, _is_outside, _open, _server, browser_test
+from test_page import CHROMIUM, QUIET, _ask, _is_outside, _open, _server, _tab, browser_test
 from test_page_picture import laid_out
 
 from bot.assistant import Assistant
@@ -40,7 +40,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iter
     process, url = _server(folder / "home")
     yield SimpleNamespace(url=url, home=folder / "home", pdf=folder / "handbook.pdf", body=body)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +187,42 @@ class TestRatings:
         [exchange] = json.loads(said["json"])["exchanges"]
         assert (exchange["rating"], exchange["sources"][0]["page"]) == ("good", 2)
         assert ",good,'=1+1 right," in said["csv"]
+
+
+class TestSeveralKnowledgeBases:
+    pytestmark = browser_test
+
+    def test_a_new_one_is_made_filled_asked_and_left_again(self, page: Page, tmp_path: Path) -> None:
+        _ask(page, "When is the forklift inspected?")
+        expect(page.locator(".sg-rating")).to_have_count(1)
+        _tab(page, "Documents")
+        page.get_by_role("button", name="New knowledge base").click()
+        name = page.get_by_label("Its name")
+        make = page.get_by_role("button", name="Make it", exact=True)
+        for wanted, said in (("no spaces!", "use letters, digits"), ("default", "there is a knowledge base default")):
+            name.fill(wanted)
+            make.click()
+            expect(page.locator("#outcome")).to_contain_text(said)
+        name.fill("contracts")
+        make.click()
+        expect(page.locator("#outcome")).to_contain_text("Made contracts.")
+        expect(page.locator("#list")).to_contain_text("No documents yet in contracts")
+        (tmp_path / "lease.pdf").write_bytes(laid_out([[(40, 700, "The lease of the yard ends in March 2031.")]]))
+        page.locator("#files input[type=file]").set_input_files(tmp_path / "lease.pdf")
+        page.get_by_role("button", name="Add documents").click()
+        expect(page.locator("#list")).to_contain_text("1 document, 1 chunk in contracts")
+        _tab(page, "Ask")
+        expect(page.locator(".sg-turn")).to_have_count(0)  # another knowledge base is another conversation
+        panel = _source_of(page, "When does the lease of the yard end?")
+        panel.get_by_role("button", name="Show the page").click()
+        expect(page.locator("dialog.sg-viewer img")).to_be_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+        page.get_by_label("Knowledge base").click()
+        page.get_by_role("option", name="default").click()
+        expect(page.locator(".sg-turn")).to_have_count(0)
+        _ask(page, "When is the forklift inspected?")
+        expect(page.locator(".sg-answer")).to_contain_text("every morning")
 
 
 def test_what_the_script_would_not_send_is_refused_in_words(assistant: Assistant) -> None:

@@ -17,7 +17,7 @@ from bot.page.markup import attribute, reason_html, text_html
 from bot.page.pictures import page_pictures
 from bot.page.rating import SCRIPT as RATING
 from bot.page.rating import export_row, rating_functions, rating_row
-from bot.page.talks import Turn, begin, earlier, open_of, opened, restored, said_of
+from bot.page.talks import Turn, begin, earlier, kb_of, open_of, opened, restored, said_of
 from data.errors import ShawGPTError
 
 LONGEST = 2000  # characters of a question
@@ -99,6 +99,9 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
         ended = opened(seen, "")
         return {turns: [], talk: nothing_asked(desk, kb_name), talks: ended, before: earlier(desk, ended)}
 
+    def elsewhere(kb_name: str, seen: object) -> dict[Any, object]:
+        return anew(kb_name, seen) if kb_of(desk, open_of(seen)) not in ("", kb_name) else {}
+
     def other_persona(who: str, kb_name: str, seen: object) -> dict[Any, object]:
         wanted = desk.knowledge_base(who)
         kb_name = wanted if wanted in desk.knowledge_bases() else kb_name
@@ -125,6 +128,9 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
     again.click(lambda name, seen: {**anew(name, seen), box: ""}, [kb, talks], outputs, cancels=asked, **quiet)
     # Another knowledge base is another conversation: the numbers under the old answers are not its documents.
     kb.input(anew, [kb, talks], outputs, cancels=asked, **quiet)
+    # One that was made just now is chosen without anybody's hand on the selector; a conversation that is opened again
+    # chooses its own.
+    kb.change(elsewhere, [kb, talks], outputs, cancels=asked, **quiet)
     who.input(other_persona, [who, kb, talks], outputs, cancels=asked, **quiet)
     before.input(reopen, [before, talks], outputs, cancels=asked, **quiet)
     # Whoever loads the page goes on where this browser was.

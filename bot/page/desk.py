@@ -10,7 +10,7 @@ from bot.drafts_log import DraftLog
 from bot.page.uploads import Uploads
 from bot.ready import check_at_a_glance
 from bot.responders import Asked, settle
-from data.errors import ShawGPTError
+from data.errors import BadInput, ShawGPTError
 from data.persona import Persona, Task, list_personas, load_persona
 
 PATIENCE = 20  # seconds that the end of the server waits for a document in the making
@@ -57,6 +57,13 @@ class Desk:
     def knowledge_bases(self) -> list[str]:
         """Those there are, and the one that the first document will make."""
         return sorted({*self.assistant.store.knowledge_bases(), self.assistant.kb})
+
+    def make_knowledge_base(self, name: str) -> None:
+        """Make an empty one. Raises BadInput where there is one of that name, or it is no name."""
+        if name in self.knowledge_bases():
+            raise BadInput(f"there is a knowledge base {name} already: choose it at the top of the page")
+        with self.writing:
+            self.assistant.store.open_kb(name, self.assistant.embedder.name)
 
     def personas(self, task: Task | None = None) -> list[tuple[str, str]]:
         """The usable personas, those of a `task` or all, as (name shown, slug)."""

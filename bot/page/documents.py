@@ -58,6 +58,14 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
             add = gr.Button("Add documents", variant="primary", elem_id="add")
             locked = gr.State([])  # what of the form waits for its password
             outcome = gr.HTML(elem_id="outcome", apply_default_css=False, padding=False)
+            with gr.Accordion("New knowledge base", open=False, elem_id="new-kb"):
+                name = gr.Textbox(
+                    label="Its name: letters, digits, - and _",
+                    placeholder="contracts",
+                    max_length=64,
+                    elem_id="kb-name",
+                )
+                make = gr.Button("Make it", elem_id="make-kb")
         with gr.Column(scale=3, min_width=300):
             listed = gr.HTML(
                 document_list(desk, desk.assistant.kb), elem_id="list", js_on_load=SCRIPT, apply_default_css=False,
@@ -94,14 +102,26 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
             return note("bad", str(error)), document_list(desk, kb_name)
         return note("good", f"Forgot {file_name(source)}."), document_list(desk, kb_name)
 
+    def making(wanted: str) -> dict[Any, Any]:
+        wanted = wanted.strip()
+        try:
+            desk.make_knowledge_base(wanted)
+        except ShawGPTError as error:
+            return {outcome: note("bad", str(error))}
+        made = f"Made {wanted}. What you add now goes there; the choice at the top of the page goes back."
+        chosen = gr.update(choices=desk.knowledge_bases(), value=wanted, visible=True)
+        return {kb: chosen, name: "", listed: document_list(desk, wanted), outcome: note("good", made)}
+
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    gr.on([make.click, name.submit], making, [name], [kb, name, listed, outcome], **quiet)
     given, changed = [files, url, password, locked, kb], [outcome, listed, files, url, password, locked, add]
     gr.on([add.click, url.submit, password.submit], adding, given, changed, **quiet)
     gr.on(
         [files.upload, files.clear, files.delete, url.input], chosen, [files, url, locked], [outcome, password], **quiet
     )
     listed.delete(forgetting, [kb], [outcome, listed], **quiet)
-    kb.change(lambda name: ("", document_list(desk, name)), [kb], [outcome, listed], **quiet)
+    kb.input(lambda name: ("", document_list(desk, name)), [kb], [outcome, listed], **quiet)
+    kb.change(lambda name: document_list(desk, name), [kb], [listed], **quiet)
     return listed
 
 
@@ -110,13 +130,15 @@ def document_list(desk: Desk, kb: str) -> str:
     sources: list[Source] = []
     with suppress(NotFound):  # nothing has been ingested yet
         sources = desk.assistant.store.sources(kb)
+    where = f" in {text_html(kb)}" if len(desk.knowledge_bases()) > 1 else ""
     if not sources:
         return (
-            '<div class="sg-empty" tabindex="-1"><h2>No documents yet</h2>'
+            f'<div class="sg-empty" tabindex="-1"><h2>No documents yet{where}</h2>'
             "<p>Choose files or give a web address, then press <b>Add documents</b>.</p></div>"
         )
     chunks = sum(source.chunks for source in sources)
-    head = f'<p class="sg-count" tabindex="-1">{many(len(sources), "document")}, {many(chunks, "chunk")}</p>'
+    counted = f"{many(len(sources), 'document')}, {many(chunks, 'chunk')}"
+    head = f'<p class="sg-count" tabindex="-1">{counted}{where}</p>'
     return f'{head}<ul class="sg-documents">{"".join(_document(source) for source in sources)}</ul>'
 
 

@@ -61,6 +61,14 @@ def begin(desk: Desk, persona: str, kb: str) -> str:
     return desk.assistant.conversations.begin(persona, kb) if desk.assistant.folder.writable else ""
 
 
+def kb_of(desk: Desk, session: str) -> str:
+    """The knowledge base that a kept session asks; empty for an unknown session."""
+    try:
+        return desk.assistant.conversations.session(session).kb
+    except NotFound:
+        return ""
+
+
 def restored(desk: Desk, session: str) -> tuple[Session | None, list[Turn]]:
     """A kept session with its turns; none where it is unknown, or was forgotten."""
     try:
