@@ -31,6 +31,7 @@ def prepare(folder: Path) -> None:
     shutil.copy(SAMPLE / "nell.yaml", folder / ".shawgpt/personas")
     for command in (
         ["ingest", "posts", "pdfs"],
+        ["ingest", str(SAMPLE / "handbook/staff-handbook.pdf"), "--into", "handbook"],
         ["import", "replies", str(SAMPLE / "past_replies.csv")],
         ["reply", str(SAMPLE / "comments.csv"), "-o", "replies.csv", "--persona", "nell"],
     ):
@@ -60,6 +61,18 @@ def walk(page: Page, take: "Take") -> None:
     page.get_by_role("tab", name="Documents").click()
     page.get_by_text("9 documents").wait_for()
     take("documents")
+    page.get_by_label("Knowledge base").click()
+    page.get_by_role("option", name="handbook").click()
+    page.get_by_text("1 document, ").wait_for()
+    page.get_by_role("tab", name="Ask").click()
+    page.get_by_placeholder("Ask your documents").fill("How long is a reserved book kept?")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Open source 1").first.click()
+    page.get_by_role("button", name="Show the page").click()
+    page.get_by_text("Page 3 of 4").wait_for()
+    page.locator("dialog.sg-viewer img").wait_for()
+    take("page-picture")
+    page.keyboard.press("Escape")
 
 
 class Take:
