@@ -37,11 +37,11 @@ Word = tuple[tuple[int, ...], float, str]  # its place (block, paragraph, line),
 
 
 class NeedsOcr(Exception):
-    """A document with pages that only OCR can read: their numbers, from 0."""
+    """A document with pages that only OCR can read: their numbers, from 0; and why it is rejected if OCR can't."""
 
-    def __init__(self, pages: Iterable[int]) -> None:
+    def __init__(self, pages: Iterable[int], otherwise: str = "") -> None:
         super().__init__()
-        self.pages = list(pages)
+        self.pages, self.otherwise = list(pages), otherwise
 
 
 def languages() -> str:

@@ -21,8 +21,10 @@ from ingest.titles import clean_author, clean_title, day, stem_title
 T = TypeVar("T")
 
 _MOST_HEADINGS = 5_000
-_PICTURE = 0.1  # of a page's area: what its pictures must cover for it to be a scan …
+_PICTURE = 0.1  # of a page's area: what its pictures must cover for it to be a scan, where it has no text …
 _OUTLINES = 100  # … or how many shapes it must have: letters that were made into outlines
+_STAMP = 24  # visible characters up to which text on a scan is a page number or the stamp of a library …
+_WHOLE = 0.5  # … if pictures cover that much of it
 
 
 @dataclass
@@ -74,12 +76,12 @@ def read_pdf(
             if not (reason := garbage(joined.text)):
                 if contents.scanned and not missing():
                     raise NeedsOcr(contents.scanned)
-                unread = f"{_pages(contents.scanned)} no text: scanned? {missing()}" if contents.scanned else ""
+                unread = f"{_pages(contents.scanned)} scanned; {missing()}" if contents.scanned else ""
                 return _document(source, contents, joined.text, joined.page_starts, unread)
             refused = refused or reason
     if refused:
         if first == "pdfium" and not missing() and contents is not None:
-            raise NeedsOcr(range(len(contents.pages)))
+            raise NeedsOcr(range(len(contents.pages)), refused)
         raise Rejected(refused)
     if contents is None:
         raise failure or Rejected("not a PDF, or damaged beyond reading")
@@ -98,7 +100,9 @@ def _with_ocr(
     """The document with what OCR `read` in the place of those pages."""
     contents = _by_pdfium(content, password)
     for number, text in read.items():
-        if number < len(contents.pages):
+        if number < len(contents.pages) and (
+            len(text) > len(contents.pages[number]) or garbage(contents.pages[number])
+        ):
             contents.pages[number] = text
     joined = join_pages(contents.pages)
     if not joined.text.strip():
@@ -113,9 +117,9 @@ def _with_ocr(
 
 
 def _pages(numbers: list[int]) -> str:
-    """ "pages 3–5 have"."""
-    page, have = ("page", "has") if len(numbers) == 1 else ("pages", "have")
-    return f"{page} {listed(number + 1 for number in numbers)} {have}"
+    """ "pages 3–5 look"."""
+    page, look = ("page", "looks") if len(numbers) == 1 else ("pages", "look")
+    return f"{page} {listed(number + 1 for number in numbers)} {look}"
 
 
 def _document(source: str, contents: _Contents, text: str, starts: tuple[int, ...], unread: str) -> Document:
@@ -174,7 +178,7 @@ def _by_pdfium(content: Path | bytes, password: str | None) -> _Contents:
         for number in range(len(pdf)):
             text = _pdfium_page(pdf, number)
             contents.pages.append(text)
-            if not text.strip() and _shows_something(pdf, number):
+            if (few := sum(map(len, text.split()))) <= _STAMP and _is_scan(pdf, number, stamped=few > 0):
                 contents.scanned.append(number)
             contents.labels.append(pdf.get_page_label(number))
         metadata = pdf.get_metadata_dict()
@@ -213,8 +217,8 @@ def _pdfium_page(pdf: "pypdfium2.PdfDocument", number: int) -> str:  # type: ign
         page.close()
 
 
-def _shows_something(pdf: "pypdfium2.PdfDocument", number: int) -> bool:  # type: ignore[name-defined]  # noqa: F821
-    """Whether a page without text has pictures or many shapes on it: a blank one has not."""
+def _is_scan(pdf: "pypdfium2.PdfDocument", number: int, *, stamped: bool) -> bool:  # type: ignore[name-defined]  # noqa: F821
+    """Whether a page without text, or with no more than a stamp, has pictures or many shapes: a blank one has not."""
     import pypdfium2
     from pypdfium2 import raw
 
@@ -230,7 +234,7 @@ def _shows_something(pdf: "pypdfium2.PdfDocument", number: int) -> bool:  # type
                 left, bottom, right, top = part.get_bounds()
                 covered += max(0.0, right - left) * max(0.0, top - bottom)
             shapes += part.type in (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_SHADING)
-            if covered >= _PICTURE * width * height or shapes >= _OUTLINES:
+            if covered >= (_WHOLE if stamped else _PICTURE) * width * height or (shapes >= _OUTLINES and not stamped):
                 return True
         return False
     except pypdfium2.PdfiumError:

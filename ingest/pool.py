@@ -52,7 +52,10 @@ class Worker:
                 return Rejected(f"takes longer than {seconds:g} s to read")
             return Rejected(f"ends its reader: damaged, or needs more than {MEMORY >> 30} GiB of memory")
         if "ocr" in answer:
+            otherwise = answer["otherwise"]
             answer = self._by_ocr(request, body, answer["ocr"], scanning)
+            if otherwise and answer.get("empty"):
+                answer = {"rejected": f"{otherwise}; OCR finds none either"}
         if "document" in answer:
             return document_from(answer["document"])
         return (Empty if answer.get("empty") else Rejected)(answer["rejected"])

@@ -51,7 +51,7 @@ def _answer(request: dict[str, Any], body: bytes) -> dict[str, Any]:
             return {"text": page_text(request, content)}
         return {"document": dataclasses.asdict(_parse(request, content))}
     except NeedsOcr as need:
-        return {"ocr": need.pages}
+        return {"ocr": need.pages, "otherwise": need.otherwise}
     except Empty as error:
         return {"rejected": str(error), "empty": True}
     except Rejected as error:

@@ -80,6 +80,21 @@ def test_images_of_any_format_are_read_also_turned_and_small(tmp_path: Path) -> 
 
 
 @needs_tesseract
+def test_a_scan_with_a_page_number_on_it_is_read(tmp_path: Path) -> None:
+    from reportlab.lib.utils import ImageReader
+    from reportlab.pdfgen.canvas import Canvas
+
+    canvas = Canvas(str(tmp_path / "stamped.pdf"), pagesize=(500, 160))
+    canvas.drawImage(ImageReader(picture(REST)), 0, 0, 500, 150)
+    canvas.drawString(450, 5, "Page 1")
+    canvas.save()
+    found = read(tmp_path / "stamped.pdf")["stamped.pdf"]
+    assert isinstance(found, Document), found
+    assert (found.kind, found.page_labels) == ("scan", ("OCR",))
+    assert "nine hours in a cold room" in found.text
+
+
+@needs_tesseract
 def test_pages_of_a_scan_are_pages_and_only_those_without_text_are_read_by_ocr(tmp_path: Path) -> None:
     make_pdf(tmp_path / "mixed.pdf", "Typed on the first page, as text.", picture(REST), "Typed again.")
     picture(REST).save(tmp_path / "two.tiff", save_all=True, append_images=[picture(DECAF)])
@@ -196,7 +211,7 @@ def test_pages_left_for_want_of_ocr_are_named_and_read_once_it_is_there(
         assert missing()
         first, second = (assistant.ingest([str(path)], "default").entries[0] for _ in range(2))
     assert (first.outcome, first.reason) == (
-        "added", "page 2 has no text: scanned? to read it by OCR: apt install tesseract-ocr",
+        "added", "page 2 looks scanned; to read it by OCR: apt install tesseract-ocr",
     )  # fmt: skip
     assert second.outcome == "unchanged"
     third, fourth = (assistant.ingest([str(path)], "default").entries[0] for _ in range(2))
