@@ -16,7 +16,7 @@ from data.store import Source
 from ingest.kinds import SUFFIXES
 
 # 100 of any: UPLOAD_LIMIT
-LIMITS = "PDF, PPTX, EPUB (up to 100 MB), DOCX, XLSX, images (50), Markdown, text, CSV, subtitles (20), HTML (10)"
+LIMITS = "PDF, PPTX, EPUB (100 MB), DOCX, XLSX, images (50), text, CSV, subtitles (20), HTML (10)"
 KINDS = {kind: kind.upper() for kind in ("pdf", "html", "docx", "pptx", "xlsx", "csv", "epub")}
 KINDS |= {"scan": "PDF, by OCR", "image": "Image, by OCR"}
 # "Forget" asks first, in place; only the second button sends anything.
@@ -48,7 +48,7 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
         with gr.Column(scale=2, min_width=300):
             files = gr.File(
                 label=f"Files: {LIMITS}", file_count="multiple", type="filepath",
-                file_types=sorted(SUFFIXES), height=170, elem_id="files",
+                file_types=sorted(SUFFIXES), height=200, elem_id="files",
             )  # fmt: skip
             url = gr.Textbox(label="Web address: a page, a feed or a sitemap", placeholder="https://…", elem_id="url")
             password = gr.Textbox(
