@@ -21,7 +21,7 @@ from data.style_memory import StyleMemory
 from data.workfolder import WorkFolder
 
 if TYPE_CHECKING:
-    from bot.conversation import Conversation
+    from bot.conversation import Conversation, Understood
     from bot.drafts import Answer, Draft, Request, Responder
     from bot.intent import IntentClassifier
     from bot.local_model import LocalModel
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rag.retriever import Retriever, SearchResult
 
 PASSAGES = 6  # that a draft or an answer may draw on
+FOR_A_PLAN = 15  # of which those of one document are taken
 
 
 class Assistant:
@@ -183,19 +184,11 @@ class Assistant:
         """An answer with the source of each sentence, or an abstention with its reason."""
         return [piece for piece in self.stream_answer(question) if not isinstance(piece, str)][-1]
 
-    def stream_answer(self, question: str, earlier: Sequence[tuple[str, str]] = ()) -> "Iterator[str | Answer]":
-        """What a model writes, in pieces and unchecked, where one does; then the Answer, once, last.
+    def stream_answer(self, question: str) -> "Iterator[str | Answer]":
+        """What a model writes, in pieces and unchecked, where one does; then the Answer, once, last."""
+        from bot.conversation import Understood
 
-        `earlier` are questions and answers before it, which a model is shown.
-        """
-        from bot.chat_responder import ChatResponder
-        from bot.extractive import answer_question
-
-        found = self.found(question)
-        if self.writing.model and isinstance(self.responder, ChatResponder):
-            yield from self.responder.answer(question, found, earlier)
-        else:  # by itself: drafting needs more, and a second to load
-            yield answer_question(question, found, self.embedder)
+        return self._stream(Understood(question, question), ())
 
     def follow(self, question: str, earlier: "Sequence[Said]" = (), seed: str = "") -> "Iterator[str | Answer]":
         """As `stream_answer`, within a conversation: `question` is understood with what was said `earlier`.
@@ -204,14 +197,11 @@ class Assistant:
         question and the text of its answer are enough. `seed` makes two conversations differ where the persona has
         several ways to say a thing.
         """
-        from bot.conversation import as_turns
-
         understood = self.conversation.understand(question, earlier, seed)
         if understood.reply:
-            yield understood.finished(understood.reply)
+            yield understood.finished(replace(understood.reply, written_by=self.writing.written_by))
             return
-        shown = as_turns(self.conversation.remembered(earlier, self._count)) if self.writing.model and earlier else []
-        for piece in self.stream_answer(understood.query, shown):
+        for piece in self._stream(understood, earlier):
             yield piece if isinstance(piece, str) else understood.finished(piece)
 
     def converse(self, session: str, question: str) -> "Iterator[str | Answer]":
@@ -228,6 +218,22 @@ class Assistant:
                 position = self.conversations.add(session, piece.question, query, answer_json(piece))
                 piece = replace(piece, position=position)
             yield piece
+
+    def _stream(self, understood: "Understood", earlier: "Sequence[Said]") -> "Iterator[str | Answer]":
+        """The answer to what was understood. A model is shown what was said `earlier`."""
+        from bot.chat_responder import ChatResponder
+        from bot.conversation import as_turns
+        from bot.extractive import answer_question
+        from bot.plan import plan_from
+
+        found = self.found(understood.query, FOR_A_PLAN if understood.kind == "plan" else PASSAGES)
+        if self.writing.model and isinstance(self.responder, ChatResponder):
+            shown = as_turns(self.conversation.remembered(earlier, self._count)) if earlier else []
+            yield from self.responder.answer(understood.for_a_model, found, shown)
+        elif understood.kind == "plan":
+            yield plan_from(understood.query, found, [value for _, value in understood.searched])
+        else:  # by itself: drafting needs more, and a second to load
+            yield answer_question(understood.query, found, self.embedder)
 
     def draft(self, comment: str, recent: tuple[str, ...] = ()) -> "Draft":
         """A draft for one comment; `recent` are the latest replies, oldest first, so that they vary."""
@@ -352,11 +358,11 @@ class Assistant:
             self._retrievers[kb] = Retriever(self.store, self.index, self.embedder, kb, reranker)
         return self._retrievers[kb]
 
-    def found(self, text: str) -> "SearchResult":
-        """What the knowledge base has about `text`; nothing where there is none yet."""
+    def found(self, text: str, k: int = PASSAGES) -> "SearchResult":
+        """The `k` best passages about `text`; nothing where there is no knowledge base yet."""
         from rag.retriever import SearchResult
 
         # Before the first ingest there is nothing to search, and that is no error: thanks can be answered all the same.
         if self.kb == self.persona.knowledge_base and self.kb not in self.store.knowledge_bases():
             return SearchResult(text, (), 0.0)
-        return self._retriever(self.kb).search(text, PASSAGES)
+        return self._retriever(self.kb).search(text, k)

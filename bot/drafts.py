@@ -33,6 +33,7 @@ YOURS = {
     "unclear": "unclear: nothing to go by",
 }
 NO_ANSWER = "no answer found in the documents"
+OUT_OF_SCOPE = "out of scope"  # of the persona: it was neither looked up nor put to a model
 NO_DOCUMENTS = "there are no documents yet: add some with `shawgpt ingest`, or on the page under Documents"
 NO_REPLY_FITS = "no past reply fits"
 MADE_UP = "most of what the model wrote stands nowhere in the documents"

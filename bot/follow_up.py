@@ -20,7 +20,7 @@ FEW = 5  # words that a fragment has at most
 _FLAGS = re.IGNORECASE
 # What opens a follow-up and says nothing of its subject.
 _LEAD = re.compile(
-    r"(?:(?:ok(?:ay)?|great|good|nice|cool|perfect|thanks(?: a lot)?|thank you|thx|right|so|well|hm+|and|but|or|also|then|now|plus|alright|sure|yes|no|got it|i see|interesting)\b[\s,.!:;–-]*)+",
+    r"(?:(?:ok(?:ay)?|great|good|nice|cool|perfect|thanks(?: a lot)?|thank you|thx|right|well|hm+|alright|sure|yes|no|got it|i see|interesting)(?:\s*[,.!:;–-]+\s*|\s+(?=(?:and|but|so|then)\b)|$)|(?:so|and|but|or|also|then|now|plus)\b[\s,.!:;–-]*)+",
     _FLAGS,
 )
 _ABOUT = re.compile(
@@ -55,6 +55,7 @@ _CLAUSE = re.compile(
     r"^(?:please )?(?:give|make|show|tell|list|explain|describe|compare|write|create|build|plan|help|suggest|recommend|calculate|find)\b",
     _FLAGS,
 )
+_WHY = re.compile(r"why not(?: (?!(?:to|the|a|an|my|i)\b)\w+){0,3}$", _FLAGS)
 _CONDITION = re.compile(
     r"(?:if|unless|because|while|whenever|when(?= (?:i|you|we|it|the|there|my|your|they)\b))\b", _FLAGS
 )
@@ -63,7 +64,7 @@ _ENDS_OPEN = re.compile(
     _FLAGS,
 )
 _OPEN_WH = re.compile(
-    r"(?:how (?:long|much|many|often|far|fast|hard|big|soon|high|slow|old|early|late)|which|what|when|where|who|how)(?: \w+){0,2}\W*$",
+    r"(?:how (?:long|much|many|often|far|fast|hard|big|soon|high|slow|old|early|late)|which|what|when|where|who|how)(?: (?!(?:is|are|was|were|do|does|did|can|could|should|will|would|has|have|to|about|if)\b)\w+){0,2}\W*",
     _FLAGS,
 )
 
@@ -73,7 +74,7 @@ _PARTS = r"day|week|month|session|block|stage|step|phase|ride|workout|chapter|pa
 _DAYS = r"mondays?|tuesdays?|wednesdays?|thursdays?|fridays?|saturdays?|sundays?"
 # Kinds of which a question names one: another of the kind takes its place.
 _SLOTS = (
-    ("place", re.compile(rf"(?:\bon )?(?:\bthe )?\b(?:(?:{'|'.join(_ORDINALS)}|last|final|next|\d{{1,2}}(?:st|nd|rd|th)) (?:{_PARTS})|(?:{_PARTS})s? (?:\d{{1,3}}|{_NUMBER_WORDS})|{_DAYS})\b", _FLAGS)),
+    ("place", re.compile(rf"(?:\bon )?(?:\bthe )?\b(?:(?:{'|'.join(_ORDINALS)}|last|final|next|\d{{1,2}}(?:st|nd|rd|th)) (?:{_PARTS})|(?:{_PARTS})s? (?:\d{{1,3}}|{_NUMBER_WORDS})|{_DAYS})\b(?: \((?:{_PARTS}) \d+\))?", _FLAGS)),
     ("amount", re.compile(rf"\b(?:\d+(?:[.,]\d+)?(?: ?(?:-|–|to) ?\d+(?:[.,]\d+)?)?|{_NUMBER_WORDS})(?:[ -]?(?:%|°|[a-z]+))?(?: (?:a|per|each) [a-z]+)?", _FLAGS)),
     *(
         ("alike", re.compile(rf"\b(?:(?:an?|the) )?(?:{pattern})\b", _FLAGS))
@@ -86,6 +87,8 @@ _SLOTS = (
             r"indoors?|outdoors?|inside|outside",
             r"uphill|downhill|climbs?|descents?|on the flat",
             r"left|right|front|rear|back",
+            r"long|short",
+            r"easy|hard",
             r"maximum|minimum|max|min|most|least|best|worst|longest|shortest|highest|lowest",
         )
     ),
@@ -116,8 +119,10 @@ def standalone(question: str, before: str, subject: str = "") -> str:
         return before if asked.endswith("?") else question
     if _MORE.fullmatch(bare) and not about:
         return f"{stem}? {bare[0].upper()}{bare[1:]}?"
-    if about or _is_fragment(bare):
+    if about or _is_fragment(bare) or (led and len(words(bare)) <= FEW and not _CLAUSE.search(bare)):
         return _completed(stem, bare)
+    if _WHY.match(bare):
+        return f"{stem}: {bare}?"
     if _refers(bare) or _ENDS_OPEN.search(bare) or _OPEN_WH.fullmatch(bare) or (led and _names_the_known(bare)):
         return _with_carried(bare, stem, subject)
     return question if not led else bare[0].upper() + bare[1:] + ("?" if asked.endswith("?") else "")
@@ -159,24 +164,33 @@ def _names_the_known(text: str) -> bool:
 
 def _completed(stem: str, fragment: str) -> str:
     """The question before, with the fragment in the place of what it is of a kind with, or behind it."""
-    made, rest = stem, fragment
+    made, rest, added = stem, fragment, False
     for kind, pattern in _SLOTS:
         new = pattern.search(rest)
         if not new:
             continue
         olds = [old for old in pattern.finditer(made) if _same_kind(kind, old[0], new[0])]
-        if not olds:
+        if olds:
+            old = olds[-1]
+            made = made[: old.start()] + _fitted(kind, old[0], _in_figures(new[0])) + made[old.end() :]
+        elif kind == "place":  # the number in it is no amount
+            made, added = f"{made} {_in_figures(new[0])}", True
+        else:
             continue
-        old = olds[-1]
-        replacement = _fitted(kind, old[0], new[0])
-        made = made[: old.start()] + replacement + made[old.end() :]
-        rest = (rest[: new.start()] + " " + rest[new.end() :]).strip()
-    left = [word for word in words(rest) if word not in STOP_WORDS]
+        after = re.sub(r"^\s+(?:one|ones)\b", "", rest[new.end() :])  # "for a short one"
+        rest = f"{rest[: new.start()]} {after}".strip()
+    left = [word for word in words(rest) if word not in STOP_WORDS and word not in words(made)]
     if not left and made != stem:
         return f"{made}?"
     if made == stem and (swapped := _preposition_swapped(stem, fragment)):
         return f"{swapped}?"
-    return f"{made} {rest if left else fragment}?".replace("  ", " ")[: 2 * LONGEST]
+    return f"{made} {rest if left or added else fragment}?".replace("  ", " ")[: 2 * LONGEST]
+
+
+def _in_figures(place: str) -> str:
+    """ "the second day" with "day 2" behind it: documents have the one or the other."""
+    found = re.search(rf"\b({'|'.join(_ORDINALS)}) ({_PARTS})\b", place, _FLAGS)
+    return f"{place} ({found[2]} {_ORDINALS.index(found[1].lower()) + 1})" if found else place
 
 
 def _preposition_swapped(stem: str, fragment: str) -> str:
@@ -193,14 +207,14 @@ def _preposition_swapped(stem: str, fragment: str) -> str:
 def _with_carried(text: str, stem: str, subject: str) -> str:
     """A question that points back, with what it may point to behind it in brackets."""
     known = stems_of(text)
-    carried = [word for word in re.findall(r"[\w’'-]+", stem) if _tells(word) and not stems_of(word) <= known]
-    carried += [word for word in re.findall(r"[\w’'-]+", subject) if _tells(word) and not stems_of(word) <= known]
+    told = re.sub(r"['’]\w+", "", f"{stem} {subject}")
+    carried = [word for word in re.findall(r"\w+(?:-\w+)*", told) if _tells(word) and not stems_of(word) <= known]
     once = list({word.lower(): word for word in reversed(carried)}.values())[::-1]
     return f"{text[0].upper()}{text[1:]}? ({' '.join(once)})"[: 2 * LONGEST] if once else f"{text}?"
 
 
 def _tells(word: str) -> bool:
-    return bool(_content(word))
+    return word.lower() not in STOP_WORDS and bool(_content(word))
 
 
 def _content(text: str) -> frozenset[str]:

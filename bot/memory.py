@@ -24,12 +24,17 @@ class Said:
     query: str = ""  # the question as it was understood alone; empty where it is the question
     kind: Kind | None = None  # None where nobody kept it
     told: tuple[tuple[str, str], ...] = ()  # what the user told with it of what the persona needs
-    subject: str = ""  # the heading of what the answer stands on
+    subject: str = ""  # the heading of what the answer stands on, of a plan the title
 
     @property
     def alone(self) -> str:
         """The question as it is understood alone."""
         return self.query or self.question
+
+    @property
+    def leant_on(self) -> str:
+        """What a follow-up leans on: the question, after a plan the title of what it was taken from."""
+        return self.subject if self.kind == "plan" and self.subject else self.alone
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,10 @@ def as_said(answer: Answer) -> Said:
     """An answer, as it is remembered."""
     stands_on = next((support for sentence in answer.sentences for support in sentence.support), None)
     passage = next((p for p in answer.passages if stands_on and stands_on.quote in p.text), None)
-    subject = passage.heading.rsplit(" > ", 1)[-1] or passage.title if passage else ""
+    subject = ""
+    if passage:
+        heading = "" if answer.kind == "plan" else passage.heading.rsplit(" > ", 1)[-1]
+        subject = heading or passage.title
     return Said(answer.question, answer.text or answer.reason, answer.query, answer.kind, answer.told, subject)
 
 

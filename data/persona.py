@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from data.calls import Calls
 from data.errors import BadInput, NotFound
@@ -53,6 +53,33 @@ def shipped_replies() -> dict[str, list[str]]:
     return replies
 
 
+class Need(BaseModel):
+    """Something the persona has to be told before it plans: a number with its unit, or one of some words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Line  # as it is said back: "hours a week"
+    ask: Line  # what is asked for, behind "I need to know": "how many hours a week you can ride"
+    names: list[Line] = Field(default_factory=list)
+    """What it is called besides its name: a number right behind or before one of them is its value ("FTP 240")."""
+    units: dict[str, float] = Field(default_factory=dict)
+    """What a number of it is followed by, and how many of it one of them is: {weeks: 1, months: 4}; the first is shown.
+    One of several words ("hours a week") is taken anywhere, any other only where a plan is asked for."""
+    least: float = 0  # a number below it is asked for again
+    most: float = 1_000_000  # likewise above it
+    choices: list[float] = Field(default_factory=list)
+    """The numbers that the documents know: the plan is looked up with the nearest that isn't above what was told."""
+    words: list[Line] = Field(default_factory=list)  # what may be said for it, where it is no number
+
+    @model_validator(mode="after")
+    def _can_be_told(self) -> "Need":
+        if not (self.names or self.units or self.words):
+            raise ValueError(f"{self.name!r} can't be told: give it units, names or words")
+        if self.least > self.most:
+            raise ValueError(f"{self.name!r} has a least above its most")
+        return self
+
+
 class Memory(BaseModel):
     """How much of a conversation is remembered."""
 
@@ -79,6 +106,12 @@ class Persona(BaseModel):
     memory: Memory = Field(default_factory=Memory)
     base_url: str = Field(default="", max_length=2000)  # of a provider's server on this computer; empty for its own
     calls: Calls = Field(default_factory=Calls)  # how a provider is called
+    inside: list[Line] = Field(default_factory=list)  # example questions that it answers; none: whatever is asked
+    outside: list[Line] = Field(default_factory=list)  # example questions that it turns down
+    declines: list[Line] = Field(default_factory=list)  # how it turns them down, in turn
+    greetings: list[Line] = Field(default_factory=list)  # how it returns a greeting, where it has `inside`
+    needs: list[Need] = Field(default_factory=list)  # what it asks for before it plans
+    plans: list[Line] = Field(default_factory=list)  # example requests of a plan, which need them
     replies: dict[str, list[Line]] = Field(default_factory=shipped_replies)
     """Neutral replies by intent, for when style memory has none that fits. For "question": openings of an answer."""
     intents: dict[str, list[Line]] = Field(default_factory=dict)
@@ -90,6 +123,15 @@ class Persona(BaseModel):
         own = {comment for comments in self.intents.values() for comment in comments}
         shipped = {label: [c for c in comments if c not in own] for label, comments in shipped_examples().items()}
         return {label: [*shipped.get(label, []), *self.intents.get(label, [])] for label in INTENTS}
+
+    @model_validator(mode="after")
+    def _both_sides(self) -> "Persona":
+        if bool(self.inside) != bool(self.outside):
+            given, lacks = ("inside", "outside") if self.inside else ("outside", "inside")
+            raise ValueError(f"has {given} and no {lacks}: a scope needs examples of both")
+        if bool(self.needs) != bool(self.plans):
+            raise ValueError("needs and plans go together: what is asked for, and example requests that need it")
+        return self
 
     @field_validator("signature")
     @classmethod
@@ -180,6 +222,16 @@ _WHAT_FOR = {
         "Another computer's is given with --base-url. Keys stand in the environment, never here.",
     ),
     "calls": ("For a provider: seconds, tries, requests a minute and at a time, prices of a million tokens.",),
+    "inside": (
+        "Questions that it answers, twenty or more, and below questions that it turns down, among them some that are",
+        "close: what is asked is compared with both. Leave both empty, and it answers whatever its documents hold.",
+    ),
+    "declines": ("How it turns a question down; never the same twice running.",),
+    "greetings": ("How it answers a greeting.",),
+    "needs": (
+        "What it asks for before it plans, by name: {name: weeks, ask: how many weeks you have, units: {weeks: 1}}.",
+    ),
+    "plans": ("Requests that need them, as people make them.",),
     "knowledge_base": ("Where answers come from: the --into of `shawgpt ingest`.",),
     "replies": (
         "Neutral replies, for when there are no past replies or none of them fits: put them in your own words.",

@@ -794,7 +794,7 @@ def test_closing_an_answer_closes_what_the_model_is_writing(assistant: Assistant
         finally:
             ended.append(question)
 
-    monkeypatch.setattr(Assistant, "stream_answer", stream)
+    monkeypatch.setattr(Assistant, "follow", stream)
     growing = answer(Desk(assistant, "shawgpt"), assistant.kb, "Why?")
     assert [next(growing).unchecked, next(growing).unchecked[:2]] == ["", "on"]
     growing.close()
