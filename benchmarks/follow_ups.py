@@ -1,9 +1,10 @@
-"""How well a follow-up is understood: what search finds for it as it is, as it is rewritten, and as a person says it alone.
+"""How well a follow-up is understood: what search finds for it as it is, rewritten, and as a person says it alone.
 
     python -m benchmarks.follow_ups [--out benchmarks/results/follow_ups.md]
 
 `follow_ups.csv` has a question, a follow-up to it (or a change of topic), the same said alone, and the document and
-heading of data/sample/vito that answer it. The rewriting was made on its `dev` part; the `blind` part was written before.
+heading of data/sample/vito that answer it. The rewriting was made on its `dev` part; the `blind` part was written
+before, and looked at only as a whole.
 """
 
 import argparse

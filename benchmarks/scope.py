@@ -2,8 +2,8 @@
 
     python -m benchmarks.scope [--persona vito] [--data FOLDER] [--out benchmarks/results/scope.md]
 
-`scope_dev.csv` is what the method and its cut-offs were chosen on; `scope_blind.csv` was written before and not looked at
-while choosing. A follow-up is judged as it is rewritten. With `--data`, a folder with questions in .jsonl files,
+`scope_dev.csv` is what the method and its cut-offs were chosen on; `scope_blind.csv` was written before and not looked
+at while choosing. A follow-up is judged as it is rewritten. With `--data`, a folder with questions in .jsonl files,
 these are put to the persona too: all of them are outside.
 """
 
@@ -59,8 +59,8 @@ def main() -> None:
     outside_vectors = embedder.encode(persona.outside)
     lines = ["# Telling what is in scope", "", "Made by `benchmarks/scope.py`.", "", described("onnxruntime"), ""]
     lines += [
-        f"Persona `{given.persona}`: {len(persona.inside)} example questions inside, {len(persona.plans)} requests of a "
-        f"plan, {len(persona.outside)} outside. Inside from a score of {INSIDE_FROM}.",
+        f"Persona `{given.persona}`: {len(persona.inside)} example questions inside, {len(persona.plans)} requests of "
+        f"a plan, {len(persona.outside)} outside. Inside from a score of {INSIDE_FROM}.",
         "",
     ]
     for name, title in (("scope_dev.csv", "Development set"), ("scope_blind.csv", "Blind set")):
@@ -79,7 +79,8 @@ def main() -> None:
             f"- {plans.sum()} ask for a plan, of which {asked[plans].mean():.1%} are taken so; of the others inside "
             f"{asked[inside & ~plans].mean():.1%} are"
         )
-        lines += [f"- {each * 1000:.1f} ms a question, embedding included", "", "| kind | inside: answered | outside: declined |", "| --- | ---: | ---: |"]  # fmt: skip
+        lines += [f"- {each * 1000:.1f} ms a question, embedding included", ""]
+        lines += ["| kind | inside: answered | outside: declined |", "| --- | ---: | ---: |"]
         for kind in dict.fromkeys(row["kind"] for row in rows):
             of = np.array([row["kind"] == kind for row in rows])
             cells = [f"{right[of & s].sum()} of {(of & s).sum()}" if (of & s).any() else "" for s in (inside, ~inside)]

@@ -186,9 +186,7 @@ class Assistant:
 
     def stream_answer(self, question: str) -> "Iterator[str | Answer]":
         """What a model writes, in pieces and unchecked, where one does; then the Answer, once, last."""
-        from bot.conversation import Understood
-
-        return self._stream(Understood(question, question), ())
+        return self.follow(question)
 
     def follow(self, question: str, earlier: "Sequence[Said]" = (), seed: str = "") -> "Iterator[str | Answer]":
         """As `stream_answer`, within a conversation: `question` is understood with what was said `earlier`.

@@ -51,7 +51,7 @@ _REFERS_TO_NOTHING = re.compile(
     _FLAGS,
 )
 _CLAUSE = re.compile(
-    r"\b(?:do|does|did|is|are|was|were|am|can|could|should|shall|would|will|may|might|must|has|have|had|isn['’]t|aren['’]t|don['’]t|doesn['’]t|can['’]t|shouldn['’]t|won['’]t)\b|['’](?:s|re|ll|d|ve|m)\b|^(?:how to|what|who|which)\b|"
+    r"\b(?:do|does|did|is|are|was|were|am|can|could|should|shall|would|will|may|might|must|has|have|had|isn['’]t|aren['’]t|don['’]t|doesn['’]t|can['’]t|shouldn['’]t|won['’]t)\b|['’](?:s|re|ll|d|ve|m)\b|^(?:what|who|which)\b|^(?:how|what|where|when|which)(?: \w+)? to\b|"
     r"^(?:please )?(?:give|make|show|tell|list|explain|describe|compare|write|create|build|plan|help|suggest|recommend|calculate|find)\b",
     _FLAGS,
 )
@@ -245,6 +245,8 @@ def _unit(amount: str) -> str:
 
 def _fitted(kind: str, old: str, new: str) -> str:
     """The new one as it stands in the old one's place: "8" for "6 hours a week" is "8 hours a week"."""
+    if kind == "place" and old.lower().startswith("on ") and not new.lower().startswith("on "):
+        return f"on {new}"
     if kind == "amount" and " " in old and len(words(new)) < len(words(old)):
         number = re.match(rf"(?:\d[\d.,]*(?: ?(?:-|–|to) ?\d[\d.,]*)?|{_NUMBER_WORDS})", old, _FLAGS)
         of = re.match(rf"(?:\d[\d.,]*(?: ?(?:-|–|to) ?\d[\d.,]*)?|{_NUMBER_WORDS})", new, _FLAGS)

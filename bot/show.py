@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bot.doctor import Finding
     from bot.drafts import Answer
     from bot.exporting import Rated
+    from data.conversations import Session
     from data.store import Source
     from ingest.pipeline import Outcome, Report
     from rag.retriever import SearchResult
@@ -93,6 +94,12 @@ def show_passages(found: "SearchResult") -> None:
 
 def show_answer(answer: "Answer") -> None:
     """An answer with numbered sources, or why there is none."""
+    if answer.query:
+        out.print(f"[dim]understood as: {_text(answer.query)}[/]", highlight=False)
+    if answer.said:
+        out.print(_text(answer.said), highlight=False)
+        if not answer.sentences:
+            return
     if answer.status != "answered":
         out.print(f"{_styled(answer.status)}: {_text(answer.reason)}", highlight=False)
         for passage in answer.passages[:3]:
@@ -107,7 +114,7 @@ def show_answer(answer: "Answer") -> None:
         marks = "".join(f"\\[{numbers.setdefault(key, len(numbers) + 1)}]" for key in dict.fromkeys(keys))
         mark = f"[cyan]{marks}[/]" if marks else "[yellow]\\[no source][/]"
         said.append(f"{_text(sentence.text)} {mark}")
-    out.print(" ".join(said), highlight=False)
+    out.print(("\n" if answer.kind == "plan" else " ").join(said), highlight=False)
     for (source, place), number in numbers.items():
         where = _where(titles.get(source, ""), source, place)
         out.print(f"[cyan]\\[{number}][/] [dim]{_text(where)}  {_text(_short(source))}[/]", highlight=False)
@@ -115,6 +122,24 @@ def show_answer(answer: "Answer") -> None:
         out.print(f"[yellow]{_text(answer.reason)}[/]", highlight=False)
     used = f"; {answer.usage}" if answer.usage else ""
     out.print(f"[dim]responder: {_text(str(answer.written_by))}{_text(used)}[/]", highlight=False)
+
+
+def show_question(question: str) -> None:
+    """A question that was asked."""
+    out.print(f"[bold]> {_text(question)}[/]", highlight=False)
+
+
+def show_sessions(sessions: "list[Session]") -> None:
+    """Kept conversations, newest first."""
+    if not sessions:
+        out.print("No conversations yet: `shawgpt chat` begins one.", highlight=False)
+        return
+    table = table_of("session", "persona", "begun", "questions", "first question")
+    for session in sessions:
+        begun = session.begun_at[:16].replace("T", " ")
+        opening = _clip(_text(session.opening), 60)
+        table.add_row(_text(session.id), _text(session.persona), begun, str(session.exchanges), opening)
+    out.print(table)
 
 
 def show_drafts(path: Path, column: str | None) -> None:

@@ -85,7 +85,7 @@ def test_a_session_goes_on_where_it_was(assistant: Assistant, write):
     assert (first.position, first.query) == (0, "")
     second = list(assistant.converse(session, "and on the second day?"))[-1]
     assert second.question == "and on the second day?"
-    assert second.query == "How long does the dough rest on the second day?"
+    assert second.query == "How long does the dough rest on the second day (day 2)?"
     assert "ninety minutes" in second.text
     assert [(e.question, e.query) for e in assistant.conversations.exchanges(session)] == [
         (first.question, first.question),

@@ -26,6 +26,7 @@ NEAREST = 3  # passages shown where there is no answer
 _NUMBER = re.compile(r"\s*\(?\d{1,2}[.):]\s*")  # "1) What …"
 _ELSEWHERE = re.compile(r"(?i)\b(?:it|its|this|that|these|those|they|them|here|there)\b")  # "Can I buy it?"
 EVERY = 0.15  # seconds between two pictures of an answer that is being written
+WHY = {"declined": "Out of scope: neither looked up nor put to a model", "noted": "Remembered in this conversation"}
 LOOKED_AT = 30  # documents whose headings may give an example
 
 # Clicks on an example ask it. What is new comes into view; the composer covers the end of the page, hence the margin in
@@ -95,17 +96,17 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
     ) -> Iterator[dict[Any, object]]:
         yield from ask(str(event.question), who, kb_name, past, seen)
 
-    def anew(kb_name: str, seen: object) -> dict[Any, object]:
+    def anew(kb_name: str, seen: object, who: str = "") -> dict[Any, object]:
         ended = opened(seen, "")
-        return {turns: [], talk: nothing_asked(desk, kb_name), talks: ended, before: earlier(desk, ended)}
+        return {turns: [], talk: nothing_asked(desk, kb_name, who), talks: ended, before: earlier(desk, ended)}
 
-    def elsewhere(kb_name: str, seen: object) -> dict[Any, object]:
-        return anew(kb_name, seen) if kb_of(desk, open_of(seen)) not in ("", kb_name) else {}
+    def elsewhere(kb_name: str, seen: object, who: str) -> dict[Any, object]:
+        return anew(kb_name, seen, who) if kb_of(desk, open_of(seen)) not in ("", kb_name) else {}
 
-    def other_persona(who: str, kb_name: str, seen: object) -> dict[Any, object]:
+    def other_persona(who: str, seen: object) -> dict[Any, object]:
         wanted = desk.knowledge_base(who)
-        kb_name = wanted if wanted in desk.knowledge_bases() else kb_name
-        return {**anew(kb_name, seen), kb: kb_name}
+        known = sorted({*desk.knowledge_bases(), wanted})
+        return {**anew(wanted, seen, who), kb: gr.update(choices=known, value=wanted, visible=len(known) > 1)}
 
     def reopen(session: str | None, seen: object) -> dict[Any, object]:
         found, past = restored(desk, session or "")
@@ -125,13 +126,15 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
         talk.select(example, [who, kb, turns, talks], outputs, **quiet),
     ]
     # What is being answered ends with them: Gradio closes the generator, and so the model's.
-    again.click(lambda name, seen: {**anew(name, seen), box: ""}, [kb, talks], outputs, cancels=asked, **quiet)
+    again.click(
+        lambda name, seen, who: {**anew(name, seen, who), box: ""}, [kb, talks, who], outputs, cancels=asked, **quiet
+    )
     # Another knowledge base is another conversation: the numbers under the old answers are not its documents.
-    kb.input(anew, [kb, talks], outputs, cancels=asked, **quiet)
+    kb.input(anew, [kb, talks, who], outputs, cancels=asked, **quiet)
     # One that was made just now is chosen without anybody's hand on the selector; a conversation that is opened again
     # chooses its own.
-    kb.change(elsewhere, [kb, talks], outputs, cancels=asked, **quiet)
-    who.input(other_persona, [who, kb, talks], outputs, cancels=asked, **quiet)
+    kb.change(elsewhere, [kb, talks, who], outputs, cancels=asked, **quiet)
+    who.input(other_persona, [who, talks], outputs, cancels=asked, **quiet)
     before.input(reopen, [before, talks], outputs, cancels=asked, **quiet)
     # Whoever loads the page goes on where this browser was.
     demo.load(lambda seen: reopen(open_of(seen), seen), [talks], outputs, **quiet)
@@ -202,17 +205,19 @@ def _can_be_asked(heading: str) -> bool:
     return heading.endswith("?") and 4 <= len(heading.split()) <= 14 and not _ELSEWHERE.search(heading)
 
 
-def nothing_asked(desk: Desk, kb: str) -> str:
-    """What stands in the place of a conversation: examples to ask, or where to begin."""
+def nothing_asked(desk: Desk, kb: str, who: str = "") -> str:
+    """What stands in the place of a conversation with the persona `who`: examples to ask, or where to begin."""
     store = desk.assistant.store
     if kb not in store.knowledge_bases() or not store.count(kb):
         return (
             '<div class="sg-empty"><h2>No documents yet</h2>'
             "<p>Add PDFs, posts or web addresses under <b>Documents</b>; then ask about them here.</p></div>"
         )
+    persona = desk.view(who or desk.persona, kb).persona
+    own = persona.inside[:EXAMPLES] if persona.knowledge_base == kb else []
     buttons = "".join(
         f'<button type="button" class="sg-example" data-question="{attribute(text)}">{text_html(text)}</button>'
-        for text in examples(desk, kb)
+        for text in own or examples(desk, kb)
     )
     how = (
         "A model answers in its own words, and each of its sentences is compared with them. A number opens the passage "
@@ -220,9 +225,9 @@ def nothing_asked(desk: Desk, kb: str) -> str:
         if desk.assistant.writing.model
         else "Each sentence of an answer is quoted from them. Its number opens the passage it comes from."
     )
-    return (
-        f'<div class="sg-empty"><h2>Ask your documents</h2><p>{how}</p><div class="sg-examples">{buttons}</div></div>'
-    )
+    title = f"Ask {text_html(persona.name)}" if own else "Ask your documents"
+    how = f"{text_html(persona.scope)} {how}" if own else how
+    return f'<div class="sg-empty"><h2>{title}</h2><p>{how}</p><div class="sg-examples">{buttons}</div></div>'
 
 
 def _understood(turn: Turn) -> str:
@@ -248,14 +253,38 @@ def _reply(turn: Turn, number: int) -> str:
     if turn.answer is None:
         return '<div class="sg-answer sg-pending"><span class="sg-dots">Looking it up</span></div>'
     citations = Citations(f"a{number}", turn.answer.passages)
+    if turn.answer.said and not turn.answer.sentences:
+        return _spoken(turn)
     if turn.answer.status == "abstained":
         return _abstention(turn, turn.answer, citations)
+    if turn.answer.kind == "plan" and turn.answer.said:
+        return _plan(turn, turn.answer, citations)
     said = " ".join(citations.sentence(sentence) for sentence in turn.answer.sentences[: turn.shown])
     if not _is_whole(turn):
         return f'<div class="sg-answer"><p class="sg-said" dir="auto">{said}</p></div>'
     return (
         f'<div class="sg-answer"><p class="sg-said" dir="auto">{said}</p>{citations.chips("Sources")}'
         f"{_footer(turn.answer)}{rating_row(turn)}{citations.panels()}</div>"
+    )
+
+
+def _spoken(turn: Turn) -> str:
+    """What the persona says itself: a question back, a greeting, or that a question isn't its own to answer."""
+    assert turn.answer
+    kind = turn.answer.kind
+    why = f'<p class="sg-meta"><span>{WHY[kind]}</span></p>' if kind in WHY else ""
+    said = f'<p class="sg-said" dir="auto">{text_html(turn.answer.said)}</p>'
+    return f'<div class="sg-answer" data-kind="{kind}">{said}{why}{rating_row(turn)}</div>'
+
+
+def _plan(turn: Turn, given: Answer, citations: Citations) -> str:
+    items = "".join(f"<li>{citations.sentence(sentence)}</li>" for sentence in given.sentences[: turn.shown])
+    said = f'<p class="sg-said" dir="auto">{text_html(given.said)}</p><ul class="sg-plan sg-said">{items}</ul>'
+    if not _is_whole(turn):
+        return f'<div class="sg-answer" data-kind="plan">{said}</div>'
+    return (
+        f'<div class="sg-answer" data-kind="plan">{said}{citations.chips("Sources")}{_footer(given)}{rating_row(turn)}'
+        f"{citations.panels()}</div>"
     )
 
 
