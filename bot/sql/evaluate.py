@@ -148,7 +148,7 @@ def evaluate(
             files = [database] if database else _made(Path(scratch) / str(number), schema, [each for _, each in group])
             values = values_of(reader, files[0]) if database or look else None
             for at, each in group:
-                query = writer.write(each.question, schema, values)
+                query = writer.write(each.question, each.shown or schema, values)
                 made = _judge(replace(each, schema=schema), query.sql, reader, files)
                 if query.status == "abstained":
                     made = replace(made, problem="abstained", reason=query.reason)

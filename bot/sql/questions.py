@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Asked:
     schema: Schema | None  # None where a database file is given instead
     database: str  # those of one name share their tables
     origin: str  # "line 3"
+    shown: Schema | None = None  # what a writer is told of them, where that is less
     nocase: bool = False  # whether text is compared whatever its case, as WikiSQL's own program does
 
 
@@ -168,8 +169,11 @@ def _wikisql(rows: Sequence[tuple[str, dict[str, Any]]]) -> tuple[list[Asked], l
         others = [column for near in groups[number + 1 : number + 6] + groups[: max(0, number)][-5:] for each in near
                   for column in each.columns]  # fmt: skip
         names, schema = _records_table(group, others)
+        untyped = Schema(
+            tuple(replace(t, columns=tuple(replace(c, type="") for c in t.columns)) for t in schema.tables)
+        )
         asked += [
-            Asked(record.question, _gold(record, names), schema, f"table {number + 1}", record.origin, nocase=True)
+            Asked(record.question, _gold(record, names), schema, f"table {number + 1}", record.origin, untyped, True)
             for record in group
         ]
     return asked, refused

@@ -111,6 +111,29 @@ class Schema:
         return f"CREATE TABLE {quoted(table.name)} ({', '.join(parts)})"
 
 
+def with_likely_links(schema: Schema) -> Schema:
+    """The schema with foreign keys that aren't declared, between tables that no declared one ties.
+
+    Such is a column that is called as another table is, or as its only key is.
+    """
+    tied = {frozenset((link.table, link.other)) for link in schema.links}
+    likely: list[Link] = []
+    for other in schema.tables:
+        keys = [column for column in other.columns if column.key]
+        if len(keys) != 1:
+            continue
+        names = {other.words, other.words.removesuffix("s"), f"{other.words} id", f"{other.words.removesuffix('s')} id"}
+        names |= {keys[0].words} if keys[0].words not in ("id", "name", "code", "number") else set()
+        for table in schema.tables:
+            if table is other or frozenset((table.name, other.name)) in tied:
+                continue
+            for column in table.columns:
+                if column.words in names and column.is_number == keys[0].is_number:
+                    likely.append(Link(table.name, column.name, other.name, keys[0].name))
+                    break
+    return Schema(schema.tables, (*schema.links, *likely))
+
+
 def quoted(name: str) -> str:
     """A table's or column's name as SQL has it: in double quotes unless it is a plain word."""
     return name if _PLAIN.fullmatch(name) and name.upper() not in _KEYWORDS else '"' + name.replace('"', '""') + '"'

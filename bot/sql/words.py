@@ -124,6 +124,7 @@ def tokens_of(question: str) -> list[Token]:
         if kind in ("double", "single"):
             kind, text = "quoted", text.strip()
         elif kind == "number":
+            text = text.rstrip(",")
             text = (
                 text.replace(",", "").rstrip(".")
                 if re.fullmatch(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?|[-+]?[\d.]+", text)
