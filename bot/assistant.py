@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bot.local_model import LocalModel
     from bot.memory import Said
     from bot.past_replies import PastReplies
+    from bot.quote_files import Imported
+    from bot.quotes import Quote, Quoter
     from bot.responders import Chat, Writing
     from bot.usage import Usage
     from data.embedding import Embedder
@@ -103,7 +105,7 @@ class Assistant:
         self.persona = chosen
         self.persona_slug = slug(name)  # its file name, which selects it
         self.kb = kb or chosen.knowledge_base
-        for part in ("past", "intents", "responder", "chat", "conversation"):
+        for part in ("past", "intents", "responder", "chat", "conversation", "_quoter"):
             self.__dict__.pop(part, None)
         self._retrievers.clear()
 
@@ -257,7 +259,32 @@ class Assistant:
             self.__dict__.pop(part, None)
         return new, len(self.style.all()), skipped
 
+    def quotes(self, asked: str, count: int = 1, skip: int = 0) -> "list[Quote]":
+        """Quotes by an author or about something, each with what it is: see bot.quotes.Quoter.ask."""
+        return self.quoter.ask(asked, count, skip)
+
+    def import_quotes(
+        self, path: Path, progress: "Callable[[str, int, int], None]", forget: bool = False
+    ) -> "Imported":
+        """Read quotes into the collection, or take those of a file out of it. Raises BadInput."""
+        from bot.quote_files import import_quotes
+        from data.quotes import Quotes
+
+        return import_quotes(Quotes(self.database), path, self.embedder, progress, forget)
+
     # -- parts, made when first used
+
+    @property
+    def quoter(self) -> "Quoter":
+        """What finds and writes quotes, made again when the collection has changed."""
+        from bot.quotes import Quoter
+        from data.quotes import Quotes
+
+        made: Quoter | None = self.__dict__.get("_quoter")
+        if made is None or not made.is_current:
+            made = Quoter(Quotes(self.database), self.writing, lambda: self.chat, lambda: self.embedder)
+            self.__dict__["_quoter"] = made
+        return made
 
     @cached_property
     def persona(self) -> "Persona":

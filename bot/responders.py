@@ -105,6 +105,10 @@ def settle(asked: Asked, persona: "Persona", home: Path) -> Writing:
     adapter = persona.adapter if asked.adapter is None else asked.adapter
     model = asked.model or persona.model
     if not adapter:
+        if persona.task == "quotes" and not model:
+            raise BadInput(
+                "name a model that has learned quotes with --adapter: `shawgpt train quotes --data FILE` makes one"
+            )
         base, revision = _default_base()
         return Writing(WrittenBy(name), model or base, None if model else revision, None, sampling, asked.compiled)
     folder = find_adapter(adapter, home)

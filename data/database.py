@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.errors import WorkFolderError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # SQLite's write-ahead log can corrupt a database when it is reset under load; fixed in 3.51.3 (sqlite.org/wal.html).
 # Older libraries keep the rollback journal, which is slower and sound.
@@ -90,6 +90,18 @@ CREATE TABLE IF NOT EXISTS exchanges (            -- a question of a session, wi
     note TEXT NOT NULL DEFAULT '',  -- why
     PRIMARY KEY (session, position)
 ) STRICT;
+
+CREATE TABLE IF NOT EXISTS quotes (               -- what people really said; since version 3
+    id TEXT PRIMARY KEY,            -- hash of author and words: importing twice changes nothing
+    quote TEXT NOT NULL,
+    author TEXT NOT NULL,
+    tags TEXT NOT NULL,             -- JSON array
+    source TEXT NOT NULL,           -- the name of the file it was read from
+    embedder TEXT NOT NULL,
+    vector BLOB NOT NULL,           -- float32, little-endian, unit norm
+    position INTEGER NOT NULL       -- order of import
+) STRICT;
+CREATE INDEX IF NOT EXISTS quotes_by_author ON quotes (author);
 """
 
 

@@ -39,6 +39,18 @@ class Example:
     origin: str  # "row 12", "line 3", "batch 20260103T… row 4"
 
 
+def quote_prompt(author: str) -> str:
+    """What a model of the format quotes is shown, in training and when it is asked."""
+    return QUOTE.format(author=" ".join(neutralise(author).split()))
+
+
+def quoted_author(prompt: str) -> str:
+    """The author in what `quote_prompt` made; empty for another text."""
+    before, after = QUOTE.split("{author}")
+    fits = prompt.startswith(before) and prompt.endswith(after) and len(prompt) >= len(before) + len(after)
+    return prompt[len(before) : len(prompt) - len(after)] if fits else ""
+
+
 def read_examples(
     path: Path, format: Format, persona: Persona, who: str = ""
 ) -> tuple[list[Example], list[tuple[str, str]]]:
@@ -195,7 +207,7 @@ def _sql(row: Row) -> Made:
 
 
 def _quote(row: Row) -> Made:
-    yield QUOTE.format(author=" ".join(neutralise(row["author"]).split())), row["quote"], ""
+    yield quote_prompt(row["author"]), row["quote"], ""
 
 
 _NEEDS = {

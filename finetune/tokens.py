@@ -126,8 +126,7 @@ def encode(example: Example, tokens: TextTokens, max_tokens: int) -> Encoded:
     enough. Raises BadInput for a conversation with a base that isn't a Mistral of v1's turns.
     """
     if isinstance(example.prompt, str):
-        start = [] if tokens.bos is None else [tokens.bos]
-        prompts = [[*start, *tokens.encode(example.prompt)]]
+        prompts = [text_ids(example.prompt, tokens)]
         reply = [*tokens.encode(tokens.joint + example.reply), tokens.eos]
     else:
         if not is_v1(tokens):
@@ -145,6 +144,12 @@ def encode(example: Example, tokens: TextTokens, max_tokens: int) -> Encoded:
         )
     learned = (False,) * len(fitting) + (True,) * len(reply)
     return Encoded((*fitting, *reply), learned, example, cut=fitting is not prompts[0])
+
+
+def text_ids(prompt: str, tokens: TextTokens) -> list[int]:
+    """The ids of a prompt that is plain text, as a model is trained on it and asked with it."""
+    start = [] if tokens.bos is None else [tokens.bos]
+    return [*start, *tokens.encode(prompt)]
 
 
 def encode_all(

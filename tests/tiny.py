@@ -76,6 +76,28 @@ def make_base(folder: Path, steps: int = 160) -> Path:
     return folder
 
 
+def make_gpt2(folder: Path, texts: list[str]) -> Path:
+    """A small real GPT-2 with random weights and a byte-level BPE of its own, learned from `texts`."""
+    import torch
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    end = "<|endoftext|>"
+    tokenizer = ByteLevelBPETokenizer()
+    tokenizer.train_from_iterator(texts, vocab_size=600, special_tokens=[end], show_progress=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    id = tokenizer.token_to_id(end)
+    config = GPT2Config(
+        vocab_size=tokenizer.get_vocab_size(), n_embd=64, n_layer=2, n_head=4, n_positions=128,
+        bos_token_id=id, eos_token_id=id, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+        initializer_range=0.06,
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    return folder
+
+
 def pairs() -> list[tuple[str, str]]:
     """The sample's comments and replies, as the file has them."""
     with (SAMPLE / "past_replies.csv").open(encoding="utf-8", newline="") as file:

@@ -14,7 +14,7 @@ from finetune.processes import leave
 
 # Each adds its commands to the application, in the order in which the help is to list them.
 # isort: off
-from bot.cli import documents, chat, feedback, replies, adapters, sql, datasets, service  # noqa: F401
+from bot.cli import documents, chat, feedback, replies, quotes, adapters, sql, datasets, service  # noqa: F401
 # isort: on
 
 __all__ = ["app", "main"]

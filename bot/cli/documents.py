@@ -143,12 +143,16 @@ def ask(
     schema: Annotated[
         Path | None, typer.Option(metavar="FILE", help="For the persona sql: CREATE TABLE statements.")
     ] = None,
+    count: Annotated[
+        int, typer.Option("-n", metavar="N", min=1, max=100, help="For the persona quotes: so many of them.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Answer a question from the documents, each sentence with its source; or say that they don't answer it.
 
-    As the persona sql: answer a question about tables with a query, and the table that it gives. Exit code 1 where a
-    provider's model gave no reply to a question.
+    As the persona sql: answer a question about tables with a query, and the table that it gives. As the persona quotes:
+    quotes by an author or about a subject, each with what it is: stored, or generated. Exit code 1 where a provider's
+    model gave no reply to a question.
     """
     from bot.progress import waiting
     from bot.show import show_answer
@@ -163,6 +167,11 @@ def ask(
             return
         if database or schema:
             raise BadInput("--database and --schema are for questions about tables: add --persona sql")
+        if assistant.persona.task == "quotes":
+            from bot.cli.quotes import ask_for_quotes
+
+            ask_for_quotes(assistant, question, questions, count, as_json)
+            return
         if questions:
             if pages:
                 raise BadInput("--pages goes with one question, not with --questions")

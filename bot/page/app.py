@@ -9,6 +9,7 @@ from bot.page.ask import ask_tab, nothing_asked
 from bot.page.desk import Desk
 from bot.page.documents import document_list, documents_tab
 from bot.page.markup import text_html, trouble_html
+from bot.page.quotes import quotes_tab
 from bot.page.replies import NOTHING_OPENED, replies_tab
 from bot.page.sql import sql_tab
 from bot.page.talks import NO_TALKS, open_of
@@ -38,7 +39,7 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
         # reads the browser's memory when it draws a component, and it draws a tab's when the tab is first shown.
         opened = gr.BrowserState(NOTHING_OPENED, storage_key="shawgpt-opened", secret="shawgpt")
         talks = gr.BrowserState(NO_TALKS, storage_key="shawgpt-talks", secret="shawgpt")
-        with gr.Tabs(elem_id="tabs", selected="sql" if assistant.persona.task == "sql" else None):
+        with gr.Tabs(elem_id="tabs", selected=None if assistant.persona.task == "reply" else assistant.persona.task):
             with gr.Tab("Ask", id="ask"):
                 turns, talk = ask_tab(desk, kb, talks, demo)
             with gr.Tab("Replies", id="replies"):
@@ -47,6 +48,8 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
                 listed = documents_tab(desk, kb)
             with gr.Tab("SQL", id="sql"):
                 sql_tab(desk, demo)
+            with gr.Tab("Quotes", id="quotes"):
+                quotes_tab(desk, kb, demo)
         # The page is built when the server starts: what has come and gone since is put in when it is loaded.
         demo.load(
             lambda: _now(desk), None, [kb, listed, trouble], show_progress="hidden", api_visibility="private"

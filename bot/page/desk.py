@@ -96,7 +96,9 @@ class Desk:
     def _warm(self) -> None:
         try:
             view = self.view(self.persona, self.assistant.kb)
-            if view.writing.provider:  # which would be sent a comment that nobody wrote, and paid for it
+            if view.persona.task == "quotes":  # whose model may know no conversations
+                _ = view.chat if view.writing.model else view.embedder
+            elif view.writing.provider:  # which would be sent a comment that nobody wrote, and paid for it
                 _ = view.responder
             else:
                 view.draft("Thanks, this was really helpful!")
