@@ -141,7 +141,8 @@ class ChatResponder:
         except ProviderFailed as error:
             yield Answer(question, "failed", (), found.passages, str(error), self.written_by)
             return
-        yield replace(self.answer_of(question, found, said, cut), usage=used)
+        counted = used if used != Usage() else None  # not every server counts what it streams
+        yield replace(self.answer_of(question, found, said, cut), usage=counted)
 
     def write(self, turns: Sequence[Message]) -> Generator[str, None, tuple[str, bool, Usage]]:
         """What the model writes, in pieces; returns all of it, whether it was cut, and what it used."""
