@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -440,6 +441,25 @@ class TestMcp:
             env={"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         self._check(asyncio.run(self._use(command, "auto")))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_the_mcp_command_ends_at_a_signal_while_its_client_still_listens(tmp_path: Path, how: signal.Signals) -> None:
+    command = [sys.executable, "-c", "from bot.cli import main; main()", "--home", str(tmp_path / "home"), "mcp"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    for line in ("no JSON", json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client})):
+        process.stdin.write(f"{line}\n".encode())
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["result"]["serverInfo"]["name"] == "shawgpt"
+    process.send_signal(how)
+    said = process.stdout.read()
+    assert process.wait(60) == 0
+    assert said == b""
+    assert b"Traceback" not in process.stderr.read()
 
 
 class Scripted(BaseChatModel):

@@ -100,7 +100,7 @@ def mcp(
     It reads what is in the work folder and changes nothing (docs/service.md).
     """
     from bot.ready import check_ready
-    from bot.service.tools import serve_stdio
+    from bot.service.stdio import serve_stdio
 
     with open_assistant(context, "mcp", shared=True) as assistant:
         assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb)

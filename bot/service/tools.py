@@ -15,10 +15,8 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
 
-from bot.assistant import Assistant
 from bot.service.answering import LONGEST, LONGEST_COMMENT, MOST_PASSAGES, Answering
 from bot.service.cited import cited, nearest, shown_passage, shown_source
-from bot.service.metrics import Metrics
 from bot.service.refusal import Refusal
 
 T = TypeVar("T")
@@ -149,18 +147,6 @@ def security(host: str, here: bool) -> TransportSecuritySettings:
     names = {"127.0.0.1", "localhost", "[::1]", f"[{host}]" if ":" in host else host}
     hosts = [form for name in sorted(names) for form in (name, f"{name}:*")]
     return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts])
-
-
-def serve_stdio(assistant: Assistant) -> None:
-    """Answer an MCP client over stdin and stdout until it hangs up."""
-    from bot.page.desk import Desk
-
-    desk = Desk(assistant, assistant.persona_slug)
-    desk.warm_up()
-    try:
-        make_tools(Answering(desk, Metrics(assistant.store))).run("stdio")
-    finally:
-        desk.close()
 
 
 async def _told(ask: Callable[[], Awaitable[T]]) -> T:
