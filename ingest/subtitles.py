@@ -44,6 +44,8 @@ def _cues(text: str) -> list[Cue]:
         events = list(pysubs2.SSAFile.from_string(_STAMP.sub("", text), form))
     except (pysubs2.Pysubs2Error, ValueError, OverflowError) as error:
         raise Rejected("not readable as subtitles (SRT or WebVTT)") from error
+    if not events and form == "vtt":
+        raise Empty("nothing is said in it")
     if not events:
         raise Rejected("not subtitles (SRT or WebVTT): there are no times in it")
     # A cue ends at a blank line; the library takes what follows (a note, the next one's name) for a part of it.
