@@ -41,6 +41,7 @@ from data.persona import without_signature
 from finetune.prompt import Message
 
 if TYPE_CHECKING:
+    from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
 
@@ -144,10 +145,15 @@ class ChatResponder:
         counted = used if used != Usage() else None  # not every server counts what it streams
         yield replace(self.answer_of(question, found, said, cut), usage=counted)
 
-    def write(self, turns: Sequence[Message]) -> Generator[str, None, tuple[str, bool, Usage]]:
-        """What the model writes, in pieces; returns all of it, whether it was cut, and what it used."""
+    def write(
+        self, turns: Sequence[Message], watching: Sequence[BaseCallbackHandler] = ()
+    ) -> Generator[str, None, tuple[str, bool, Usage]]:
+        """What the model writes, in pieces; returns all of it, whether it was cut, and what it used.
+
+        `watching` hear each token.
+        """
         said, cut, used = "", False, Usage()
-        for piece in self.chat.stream(_as_langchain(turns)):
+        for piece in self.chat.stream(_as_langchain(turns), {"callbacks": [*watching]}):
             said += str(piece.text)
             cut = cut or _is_cut(piece)
             used += self._count(piece)

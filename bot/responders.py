@@ -70,8 +70,10 @@ class Writing:
         return self.provider.address if self.provider and not self.provider.here else ""
 
 
-def settle(asked: Asked, persona: "Persona", home: Path) -> Writing:
+def settle(asked: Asked, persona: "Persona", home: Path, other_prompts: bool = False) -> Writing:
     """What `asked` and `persona` together mean. Nothing is loaded yet.
+
+    `other_prompts`: an adapter that was trained for another persona is taken too.
 
     Raises NotFound, listing the known, for a responder or adapter that doesn't exist, AdapterRefused for an adapter
     that was changed or trained for another persona, BadInput for what doesn't fit together.
@@ -109,14 +111,15 @@ def settle(asked: Asked, persona: "Persona", home: Path) -> Writing:
             raise BadInput(
                 "name a model that has learned quotes with --adapter: `shawgpt train quotes --data FILE` makes one"
             )
-        base, revision = _default_base()
+        base, revision = default_base()
         return Writing(WrittenBy(name), model or base, None if model else revision, None, sampling, asked.compiled)
     folder = find_adapter(adapter, home)
     card = read_card(folder)
     if card.recipe["format"] not in LEARNED[persona.task]:
         wanted = {"reply": "replies to comments", "sql": "SQL", "quotes": "quotes"}[persona.task]
         raise AdapterRefused(f"{adapter} has learned {card.recipe['format']}, and no {wanted}")
-    check_persona(card, adapter, persona)
+    if not other_prompts:
+        check_persona(card, adapter, persona)
     if card.recipe["lora"]:
         check_files(folder)  # before the base is loaded, which takes a while
     else:  # a whole model of its own
@@ -215,7 +218,8 @@ def _changed(own: Settings, changes: Sequence[str], option: str) -> Settings:
         raise BadInput(f"{option} {plainly(error, type(own))}") from error
 
 
-def _default_base() -> tuple[str, str | None]:
+def default_base() -> tuple[str, str | None]:
+    """The model that `local` uses where nothing names another, and its revision."""
     from finetune.recipe import load_recipe
 
     recipe = load_recipe(DEFAULT_RECIPE)

@@ -9,6 +9,7 @@ from bot.page.ask import ask_tab, nothing_asked
 from bot.page.desk import Desk
 from bot.page.documents import document_list, documents_tab
 from bot.page.markup import text_html, trouble_html
+from bot.page.playground import playground_tab
 from bot.page.quotes import quotes_tab
 from bot.page.replies import NOTHING_OPENED, replies_tab
 from bot.page.sql import sql_tab
@@ -43,13 +44,15 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
             with gr.Tab("Ask", id="ask"):
                 turns, talk = ask_tab(desk, kb, talks, demo)
             with gr.Tab("Replies", id="replies"):
-                replies_tab(desk, kb, opened, demo)
+                personas = replies_tab(desk, kb, opened, demo)
             with gr.Tab("Documents", id="documents"):
                 listed = documents_tab(desk, kb)
             with gr.Tab("SQL", id="sql"):
                 sql_tab(desk, demo)
             with gr.Tab("Quotes", id="quotes"):
                 quotes_tab(desk, kb, demo)
+            with gr.Tab("Playground", id="playground"):
+                playground_tab(desk, kb, personas, demo)
         # The page is built when the server starts: what has come and gone since is put in when it is loaded.
         demo.load(
             lambda: _now(desk), None, [kb, listed, trouble], show_progress="hidden", api_visibility="private"

@@ -53,8 +53,11 @@ class _Batch:
     ticks: gr.Timer  # runs while the batch is drafted
 
 
-def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.Blocks) -> None:
-    """Build the tab; `kb` is the selector in the header, `opened` what this browser has open (see `_to_open`)."""
+def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.Blocks) -> gr.Dropdown:
+    """Build the tab; `kb` is the selector in the header, `opened` what this browser has open (see `_to_open`).
+
+    Returns the choice of personas.
+    """
     form, shown, drafting = _form(desk), _batch(desk), Drafting(desk)
 
     def show(batch: str, seen: Opened) -> Shown:
@@ -115,6 +118,8 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.B
     # A tick that is on its way would bring the other batch back: what was chosen is shown again behind it.
     shown.earlier.input(show, now, outputs, cancels=[tick], **quiet).then(show, now, outputs, **quiet)
     demo.load(restore, [opened], outputs, **quiet)
+    demo.load(lambda: gr.update(choices=desk.personas()), None, [form.persona], **quiet)
+    return form.persona
 
 
 def _form(desk: Desk) -> _Form:
