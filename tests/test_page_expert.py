@@ -12,12 +12,15 @@ from test_page import CHROMIUM, QUIET, _ask, _is_outside, _open, _server, _tab, 
 from test_page_picture import laid_out
 
 from bot.assistant import Assistant
+from bot.drafts import Support
+from bot.page.citations import Citations
 from bot.page.desk import Desk
 from bot.page.pictures import page_pictures
 from bot.page.rating import rating_functions
 from data.conversations import Conversations
 from data.database import Database
 from data.embedding import Embedder
+from data.models import Passage
 from data.workfolder import WorkFolder
 
 PAGES = (
@@ -250,3 +253,13 @@ def test_what_no_panel_asks_for_is_refused_in_words(assistant: Assistant, write)
         assert ask(asked) == {"error": "this page can't be asked for"}
     assert ask(good) == {"error": "lamps.md is no PDF: it has no pages to show"}
     assert "forgotten" in ask({**good, "chunk": "/etc/passwd"})["error"]
+
+
+def test_a_pdf_read_from_its_address_is_opened_there_at_the_page() -> None:
+    source = "https://example.com/a.pdf"
+    text = "The lease ends in March."
+    web = Passage(1, 1.0, source, "Lease", 4, 4, "", "c1", text, ((0, 4),))
+    citations = Citations("a0", [web])
+    citations.cite(Support(source, 4, text, "p. 4"))
+    assert f'href="{source}#page=4"' in citations.panels()
+    assert "Show the page" not in citations.panels()

@@ -138,7 +138,7 @@ class Citations:
             f' aria-label="Close">✕</button></div>'
             f"{heading}{page_button(cited.passage, cited.title, cited.quotes)}"
             f'<div class="sg-passage" dir="auto">{passage}</div>'
-            f'<p class="sg-path">{_address(cited.passage.source)}</p></div>'
+            f'<p class="sg-path">{_address(cited)}</p></div>'
         )
 
 
@@ -148,10 +148,15 @@ def _pages(passage: Passage) -> list[tuple[int, str]]:
     return sorted((offset, passage.place_of([page])) for page, offset in first.items())
 
 
-def _address(source: str) -> str:
-    """A web address as a link (nothing is fetched until it is clicked), a file by its name and folder."""
+def _address(cited: _Cited) -> str:
+    """A web address as a link (nothing is fetched until it is clicked), a file by its name and folder.
+
+    Of a PDF the link opens the page.
+    """
+    source = cited.passage.source
     if urlsplit(source).scheme in ("http", "https"):
-        href = escape(valid(source), quote=True)
+        page = min(cited.pages, default=cited.passage.page_start) if cited.passage.kind == "pdf" else None
+        href = escape(valid(source), quote=True) + (f"#page={page}" if page else "")
         return f'<a href="{href}" target="_blank" rel="noopener noreferrer nofollow">{text_html(source)}</a>'
     return text_html(short_path(source))
 
