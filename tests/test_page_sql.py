@@ -22,6 +22,7 @@ from data.errors import BadInput
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "sql"
 BAD = "<img src=x onerror=window.hacked=1>"
+expect.set_options(timeout=60_000)  # milliseconds: on a busy computer each question starts a process
 
 
 def database(path: Path, script: str) -> Path:

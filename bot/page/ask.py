@@ -49,7 +49,7 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
     known = desk.personas("reply")
     with gr.Row(elem_id="talk-head"):
         who = gr.Dropdown(
-            known, value=desk.persona, label="Persona", elem_id="asked-of", scale=0, min_width=180, filterable=False,
+            known, value=desk.replier, label="Persona", elem_id="asked-of", scale=0, min_width=180, filterable=False,
             visible=len(known) > 1,
         )  # fmt: skip
         before = gr.Dropdown(

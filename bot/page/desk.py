@@ -11,7 +11,7 @@ from bot.page.uploads import Uploads
 from bot.ready import check_at_a_glance
 from bot.responders import Asked, settle
 from data.errors import BadInput, ShawGPTError
-from data.persona import Persona, Task, list_personas, load_persona
+from data.persona import SHIPPED, Persona, Task, list_personas, load_persona
 
 PATIENCE = 20  # seconds that the end of the server waits for a document in the making
 
@@ -70,6 +70,12 @@ class Desk:
         found = list_personas(self.assistant.folder.path)
         usable = [(persona, slug) for slug, persona in found.items() if isinstance(persona, Persona)]
         return [(persona.name, slug) for persona, slug in usable if task in (None, persona.task)]
+
+    @property
+    def replier(self) -> str:
+        """The persona that replies begin with: the one the server was started with, where that is its task."""
+        known = [slug for _, slug in self.personas("reply")]
+        return self.persona if self.persona in known or not known else SHIPPED if SHIPPED in known else known[0]
 
     def knowledge_base(self, persona: str) -> str:
         """The knowledge base that `persona` answers from: what the command line asked for, else its own."""

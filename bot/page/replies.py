@@ -136,7 +136,7 @@ def _form(desk: Desk) -> _Form:
             column = gr.Dropdown([DETECT], value=DETECT, label=COLUMN, visible=False, elem_id="column")
         with gr.Column(scale=1, min_width=200):
             persona = gr.Dropdown(
-                desk.personas(), value=desk.persona, label="Persona", elem_id="persona", filterable=False
+                desk.personas("reply"), value=desk.replier, label="Persona", elem_id="persona", filterable=False
             )
             writer = gr.HTML(elem_id="writer", apply_default_css=False, padding=False)
             start = gr.Button("Draft replies", variant="primary", elem_id="draft")
