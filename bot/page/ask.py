@@ -19,6 +19,7 @@ from bot.page.rating import SCRIPT as RATING
 from bot.page.rating import export_row, rating_functions, rating_row
 from bot.page.talks import Turn, begin, earlier, kb_of, open_of, opened, restored, said_of
 from data.errors import ShawGPTError
+from data.persona import load_persona
 
 LONGEST = 2000  # characters of a question
 EXAMPLES = 4
@@ -213,7 +214,10 @@ def nothing_asked(desk: Desk, kb: str, who: str = "") -> str:
             '<div class="sg-empty"><h2>No documents yet</h2>'
             "<p>Add PDFs, posts or web addresses under <b>Documents</b>; then ask about them here.</p></div>"
         )
-    persona = desk.view(who or desk.persona, kb).persona
+    try:
+        persona = load_persona(who or desk.persona, desk.assistant.folder.path)
+    except ShawGPTError:  # its file was changed, or is gone: asking says so
+        persona = desk.assistant.persona
     own = persona.inside[:EXAMPLES] if persona.knowledge_base == kb else []
     buttons = "".join(
         f'<button type="button" class="sg-example" data-question="{attribute(text)}">{text_html(text)}</button>'
@@ -226,7 +230,7 @@ def nothing_asked(desk: Desk, kb: str, who: str = "") -> str:
         else "Each sentence of an answer is quoted from them. Its number opens the passage it comes from."
     )
     title = f"Ask {text_html(persona.name)}" if own else "Ask your documents"
-    how = f"{text_html(persona.scope)} {how}" if own else how
+    how = f"{text_html(persona.scope)} {how.replace(' them.', ' the documents.', 1)}" if own else how
     return f'<div class="sg-empty"><h2>{title}</h2><p>{how}</p><div class="sg-examples">{buttons}</div></div>'
 
 
