@@ -54,6 +54,7 @@ _FIGURE = re.compile(r"\d+(?:[.,:–-]\d+)*")
 _SETTING = re.compile(
     r"[A-Za-z][\w.-]*(?: [\w.-]+){0,2}\s*[:=]\s*(['\"]?)[\w.,/$€£%+-]+(?: [\w.-]+)?\1"
 )  # chunk_size = 256
+_SECTION = re.compile(r"(?:[A-Z]|\d+(?:\.\d+)*)\.? [A-Z]")  # "E Questions: roasting" is a heading, and no setting
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ def units(text: str) -> list[Unit]:
         elif not _ENDED.search(line) and line[-1] not in ":,;":
             words = len(_WORD.findall(line))
             beside = [lines[at][1] for at in (nth - 1, nth + 1) if 0 <= at < len(lines)]
-            dense = bool(_SETTING.fullmatch(line)) or (words <= ROW_WORDS and _table_line(line, beside))
+            setting = _SETTING.fullmatch(line) and not _SECTION.match(line)
+            dense = bool(setting) or (words <= ROW_WORDS and _table_line(line, beside))
             if dense or words <= HEADING_WORDS:
                 heading = heading if dense else line.strip("*_# ")
                 kind = "row" if dense else "heading"

@@ -284,6 +284,12 @@ def test_a_setting_in_code_answers(embedder):
     assert "Settings.chunk_size = 256." in [quote.text for quote in quotes]
 
 
+def test_a_numbered_heading_is_no_setting_and_no_answer(embedder):
+    text = "E Questions: roasting\nHow do I know first crack?\nFirst crack is loud and dry, and comes at about 196 °C."
+    quotes = best_quotes("When does a roast reach first crack?", [passage(1, text, "reference.pdf", 2)], embedder)
+    assert [quote.text for quote in quotes] == ["First crack is loud and dry, and comes at about 196 °C."]
+
+
 def test_the_answer_to_the_documents_own_question_is_the_answer_to_the_same_question(embedder):
     text = (
         "Questions about the channel\nWhen do the videos come out?\nEvery second Friday at 5 pm. The written version "
