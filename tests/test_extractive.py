@@ -154,7 +154,7 @@ def test_any_string_gets_a_draft(responder, classifier, found):
 
 def test_an_answer_prints_as_the_command_line_promises(embedder, found):
     printed = json.loads(json.dumps(answer_question("How long should the dough rest?", found, embedder).as_json()))
-    assert set(printed) == {"question", "answer", "status", "sentences", "passages", "responder", "reason"}
+    assert set(printed) == {"question", "answer", "status", "sentences", "passages", "responder", "reason", "usage"}
     assert printed["status"] == "answered"
     assert set(printed["sentences"][0]["support"][0]) == {"source", "page", "quote", "place"}
     nothing = answer_question("Who?", SearchResult("Who?", (), 0.0), embedder)
