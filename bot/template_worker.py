@@ -4,10 +4,11 @@ A template is a Jinja program by whoever made the model. Jinja's sandbox keeps i
 Jinja keeps it from running for ever or filling the memory: this process has little memory, and little time a request.
 """
 
-import contextlib
 import json
 import sys
 from typing import Any
+
+from data.limits import arm, limit_memory
 
 SECONDS = 5  # a rendering may take; others take milliseconds
 _MEMORY = 2 << 30  # bytes of address space, most of it libraries'
@@ -17,11 +18,11 @@ def main() -> None:
     """Answer requests {"template", "turns", "names", "most"} with {"text"} or {"error"}; first say ready, with {}."""
     from transformers.utils.chat_template_utils import render_jinja_template
 
-    _limit_memory()
+    limit_memory(_MEMORY)
     _answer({})
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        _arm(SECONDS + 1)
+        arm(SECONDS + 1)
         try:
             rendered: Any = render_jinja_template(
                 conversations=[request["turns"]],
@@ -35,30 +36,13 @@ def main() -> None:
             answer = {"text": text}
         except Exception as error:  # a template raises whatever it likes
             answer = {"error": " ".join(str(error).split())[:200] or type(error).__name__}
-        _arm(0)
+        arm(0)
         _answer(answer)
 
 
 def _answer(answer: dict[str, str]) -> None:
     sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _limit_memory() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        with contextlib.suppress(OSError, ValueError):  # macOS refuses; the parent's clock still holds
-            resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _arm(seconds: int) -> None:
-    """Let the system end this process after so many seconds, even inside C code and without a parent; 0 disarms."""
-    if sys.platform != "win32":
-        import signal
-
-        signal.alarm(seconds)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ where the document is a file to open). Answer: a JSON frame with "document", "pi
 asked for one by one, and handed over when the document is asked for again), "text" (of such a page) or "rejected".
 """
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from data.errors import Empty, Rejected
+from data.limits import arm, limit_memory
 from data.models import Document, Heading
 from ingest.ocr import PAGE_SECONDS, NeedsOcr, page_text
 
@@ -25,16 +25,16 @@ MEMORY = 1 << 30  # … and this many bytes of address space
 def main() -> None:
     """Answer requests until stdin closes, as it does when the parent ends in whatever way."""
     requests, answers = _own_pipes()
-    _limit_memory()
+    limit_memory(MEMORY)
     while (header := read_frame(requests)) is not None:
         body = read_frame(requests)
         request = json.loads(header)
-        _arm((PAGE_SECONDS if request.get("do") == "ocr" else SECONDS) + 5)
+        arm((PAGE_SECONDS if request.get("do") == "ocr" else SECONDS) + 5)
         try:
             answer = _answer(request, body or b"")
         except MemoryError:
             answer = {"rejected": f"needs more than {MEMORY >> 30} GiB of memory"}
-        _arm(0)
+        arm(0)
         answer["peak"] = _peak()
         write_frame(answers, json.dumps(answer).encode())
         answers.flush()
@@ -147,15 +147,6 @@ def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
     return requests, answers
 
 
-def _limit_memory() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        with contextlib.suppress(OSError, ValueError):  # macOS refuses; the parent's clock still holds
-            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def _peak() -> int:
     """The most memory this process has had, in bytes."""
     if sys.platform == "win32":
@@ -163,14 +154,6 @@ def _peak() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def _arm(seconds: int) -> None:
-    """Let the system end this process after so many seconds, even inside C code and without a parent; 0 disarms."""
-    if sys.platform != "win32":
-        import signal
-
-        signal.alarm(seconds)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bot.sql.reader import Reader
@@ -497,9 +498,11 @@ def test_what_is_wrong_is_told(reader: Reader, shop: Path, sql: str, kind: str, 
 def test_after_a_process_was_ended_the_next_query_is_answered(shop: Path) -> None:
     with Reader() as reader:
         reader.run(shop, "SELECT 1")
-        assert reader._process is not None
-        reader._process.kill()
-        reader._process.wait()
+        workers = [child for child in psutil.Process().children() if "bot.sql.worker" in child.cmdline()]
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+        assert workers
         with pytest.raises(QueryFailed):
             reader.run(shop, "SELECT 1")
         assert reader.run(shop, "SELECT 1").rows == ((1,),)

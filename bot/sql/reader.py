@@ -1,16 +1,13 @@
 """A SQLite file read where it can do no harm: by a child process with limits (`bot.sql.worker`)."""
 
-import json
 import os
-import subprocess
-import sys
 import threading
-import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from bot.limited_process import Ended, LimitedProcess
 from bot.sql.safe import Checked, Kind, QueryFailed, check
 from bot.sql.worker import ROWS, SECONDS
 from data.errors import BadInput
@@ -39,7 +36,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: LimitedProcess | None = None
 
     def __enter__(self) -> "Reader":
         return self
@@ -75,71 +72,27 @@ class Reader:
     def _ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         with self._lock:
             if self._process is None:
-                self._process = _start()
-                weakref.finalize(self, _end, self._process)
-                self._exchange({"path": os.devnull}, _STARTING)  # the wait for it is not the statement's
-            answer = self._exchange(request, seconds + _GRACE)
+                self._process = LimitedProcess("bot.sql.worker")
+                # The wait for it is not the statement's.
+                self._exchange(self._process, {"path": os.devnull}, _STARTING)
+            answer = self._exchange(self._process, request, seconds + _GRACE)
         if "error" in answer:
             kind: Kind = answer["kind"]
             raise QueryFailed(kind, str(answer["error"]))
         return answer
 
-    def _exchange(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The child's answer. Without one it is ended, and QueryFailed raised."""
-        process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
-        late = threading.Event()
-
-        def stop() -> None:
-            late.set()
-            process.kill()
-
-        clock = threading.Timer(seconds, stop)
-        clock.daemon = True
-        clock.start()
+    def _exchange(self, process: LimitedProcess, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
-            answer = json.loads(process.stdout.readline(_MOST))
-            if isinstance(answer, dict):
-                return answer
-        except (OSError, ValueError):  # it died, or was killed
-            pass
-        finally:
-            clock.cancel()
-        self._end()
-        if late.is_set():
-            raise QueryFailed("time-out", "it takes too long, and was ended")
-        raise QueryFailed("too large", "it ended the process that runs it: it needs too much, or the file is damaged")
+            return process.ask(request, seconds, _MOST)
+        except Ended as error:
+            self._process = None
+            if error.late:
+                raise QueryFailed("time-out", "it takes too long, and was ended") from error
+            raise QueryFailed(
+                "too large", "it ended the process that runs it: it needs too much, or the file is damaged"
+            ) from error
 
     def _end(self) -> None:
         if self._process is not None:
-            _end(self._process)
+            self._process.end()
             self._process = None
-
-
-def _start() -> "subprocess.Popen[bytes]":
-    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    # -P keeps the user's current folder, where a data/ of their own may lie, out of the child's imports. A session of
-    # its own keeps Ctrl-C from it: the parent ends it.
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "bot.sql.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        start_new_session=True,
-    )
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            try:
-                pipe.close()
-            except OSError:  # what was not written yet goes with it
-                continue

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from data.limits import arm, limit_memory
+
 SECONDS = 5.0  # a statement may take, where the request doesn't say otherwise
 ROWS = 1000  # of a result
 CELL = 4000  # characters of a cell
@@ -54,13 +56,13 @@ FUNCTIONS = frozenset(_NAMES.split())  # known to be harmless
 
 def main() -> None:
     """Answer requests until stdin closes, as it does when the parent ends in whatever way."""
-    _limit_memory()
+    limit_memory(_MEMORY)
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        _arm(int(request.get("seconds", SECONDS)) + 5)
+        arm(int(request.get("seconds", SECONDS)) + 5)
         sys.stdout.buffer.write(json.dumps(answer(request)).encode() + b"\n")
         sys.stdout.buffer.flush()
-        _arm(0)
+        arm(0)
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -261,23 +263,6 @@ def _no_files() -> Iterator[None]:
     finally:
         for limit, both in before:
             resource.setrlimit(limit, both)
-
-
-def _limit_memory() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        with contextlib.suppress(OSError, ValueError):  # macOS refuses; the parent's clock still holds
-            resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _arm(seconds: int) -> None:
-    """Let the system end this process after so many seconds, even inside C code and without a parent; 0 disarms."""
-    if sys.platform != "win32":
-        import signal
-
-        signal.alarm(seconds)
 
 
 if __name__ == "__main__":
