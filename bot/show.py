@@ -46,7 +46,7 @@ def show_report(report: "Report") -> None:
         out.print(table)
     kinds: tuple[Outcome, ...] = ("added", "updated", "unchanged", "empty", "rejected")
     counts = [f"{n} {kind}" for kind in kinds if (n := report.count(kind))]
-    skipped = f" ({report.skipped} files of other kinds passed over)" if report.skipped else ""
+    skipped = f" ({some(report.skipped, 'file')} of other kinds passed over)" if report.skipped else ""
     out.print(f"{report.kb}: {', '.join(counts) or 'nothing to do'}{skipped}", highlight=False)
 
 

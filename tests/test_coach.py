@@ -215,6 +215,11 @@ def test_chat_holds_a_conversation_lists_shows_and_forgets_it(vito: Assistant, m
     assert "> write me a poem" in shawgpt("sessions", "show", session).stdout
     assert isinstance(shawgpt("chat", "--session", session, "--persona", "shawgpt", said="hi\n").exception, BadInput)
     assert isinstance(shawgpt("chat", "--session", "nothing", said="hi\n").exception, NotFound)
+    tables = shawgpt("chat", "--persona", "sql", said="How many orders?\n")
+    assert "`shawgpt ask --persona sql`" in str(tables.exception)
+    assert not tables.stdout
+    assert "--persona quotes" in str(shawgpt("ask", "How many watts?", "--persona", "vito", "-n", "3").exception)
+    assert "--pages" in str(shawgpt("ask", "How many orders?", "--persona", "sql", "--pages", "x").exception)
     assert shawgpt("sessions", "forget", session).exit_code == 0
     assert json.loads(shawgpt("sessions", "--json").stdout) == []
     assert isinstance(shawgpt("sessions", "show", session).exception, NotFound)

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 from provider_server import READ, WRITTEN, ProviderServer
+from typer.testing import CliRunner
 
 from bot.assistant import Assistant
+from bot.cli import app as cli
 from bot.provider_chat import ProviderChat, make_provider_chat
 from bot.providers import KINDS, Provider
 from bot.reply import reply_to_csv
@@ -403,6 +405,22 @@ def test_refused_key_ends_the_run_at_once_and_the_same_command_goes_on(server, d
 
 
 # -- the command line
+
+
+def test_chat_with_a_server_of_ones_own_goes_on_after_a_failure_and_ends_with_it(server, desk, monkeypatch):
+    assistant = desk()
+    monkeypatch.setattr("data.embedding.load_embedder", lambda: assistant.embedder)
+    assistant.folder.unlock()
+    server.words = ["A pot dries for three days before the first firing."]
+    server.script.extend(["400", "answer"])
+    writer = ["--responder", "openai:m-1", "--base-url", server.address + "/v1", "--calls", "together=1"]
+    done = CliRunner().invoke(
+        cli,
+        ["--home", str(assistant.folder.path), "chat", "--persona", "pia", "--json", *writer],
+        input="How long does a pot dry?\nHow long does a pot dry?\n",
+    )
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["failed", "answered"]
+    assert done.exit_code == 1
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-import_app = typer.Typer(help="Take in what a creator has: past replies.", no_args_is_help=True)
+import_app = typer.Typer(help="Take in past replies, or quotes.", no_args_is_help=True)
 persona_app = typer.Typer(help="Who replies: make, list and show personas.", no_args_is_help=True)
 eval_app = typer.Typer(help="Measure how well it does, beside others.", no_args_is_help=True)
 app.add_typer(import_app, name="import")

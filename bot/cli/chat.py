@@ -9,6 +9,8 @@ import typer
 
 from bot.cli.app import (
     AdapterName,
+    BaseUrl,
+    CallChanges,
     Json,
     Kb,
     ModelName,
@@ -19,6 +21,7 @@ from bot.cli.app import (
     asked_for,
     open_assistant,
     print_json,
+    tell_where,
 )
 from data.errors import BadInput
 
@@ -41,12 +44,15 @@ def chat(
     model: ModelName = None,
     adapter: AdapterName = None,
     sampling: SamplingChanges = None,
+    base_url: BaseUrl = None,
+    calls: CallChanges = None,
     kb: Kb = None,
     as_json: Json = False,
 ) -> None:
     """Talk with a persona: a question a line, each understood with those before it.
 
-    The conversation is kept in the work folder. An empty line or Ctrl-D ends it.
+    The conversation is kept in the work folder. An empty line or Ctrl-D ends it. Exit code 1 where a
+    provider's model gave no reply to a question.
     """
     from bot.progress import waiting
     from bot.show import show_answer
@@ -57,7 +63,14 @@ def chat(
             if persona not in (None, kept.persona) or kb not in (None, kept.kb):
                 raise BadInput(f"session {session} is with {kept.persona} and {kept.kb}: begin another for that")
             persona, kb = kept.persona, kept.kb
-        assistant.use(persona, asked_for(responder, model, adapter, sampling), kb)
+        assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb)
+        if assistant.persona.task != "reply":
+            raise BadInput(
+                f"{assistant.persona_slug} holds no conversation: `shawgpt ask --persona {assistant.persona_slug}`"
+                " answers one thing at a time, and `shawgpt serve` has its page"
+            )
+        tell_where(assistant)
+        failed = False
         for question in _questions():
             session = session or assistant.conversations.begin(assistant.persona_slug, assistant.kb)
             if as_json:
@@ -67,8 +80,11 @@ def chat(
                 with waiting("Looking it up"):
                     given = [piece for piece in assistant.converse(session, question) if not isinstance(piece, str)][-1]
                 show_answer(given)
+            failed |= given.status == "failed"
     if session:
         typer.echo(f"kept as {session}: `shawgpt chat --session {session}` goes on with it", err=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 @sessions_app.callback()

@@ -159,6 +159,10 @@ def ask(
 
     with open_assistant(context, "ask") as assistant:
         assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb)
+        if count != 1 and assistant.persona.task != "quotes":
+            raise BadInput("-n is for quotes: add --persona quotes")
+        if pages and assistant.persona.task != "reply":
+            raise BadInput(f"--pages is for answers from documents, and {assistant.persona_slug} gives none")
         if assistant.persona.task == "sql":
             from bot.cli.sql import ask_tables
 
