@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bot.responders import Chat, Writing
     from bot.usage import Usage
     from data.embedding import Embedder
-    from data.persona import Persona
+    from data.persona import Persona, Task
     from ingest.pictures import Pictures
     from ingest.pipeline import Progress, Report
     from rag.retriever import Retriever, SearchResult
@@ -89,17 +89,28 @@ class Assistant:
         self.database.close()
         self.folder.unlock()
 
-    def use(self, persona: str | None = None, asked: Asked = AS_THE_PERSONA_HAS_IT, kb: str | None = None) -> None:
+    def use(
+        self,
+        persona: str | None = None,
+        asked: Asked = AS_THE_PERSONA_HAS_IT,
+        kb: str | None = None,
+        task: "Task | None" = None,
+    ) -> None:
         """Choose who replies (else whom the adapter was trained for, else the shipped persona), what writes, and from
         which knowledge base (else the persona's).
 
-        Raises NotFound, listing the known, for what doesn't exist, and what `bot.responders.settle` raises.
+        Raises NotFound, listing the known, for what doesn't exist, BadInput for a persona of another `task` where one
+        is given, and what `bot.responders.settle` raises.
         """
-        from data.persona import SHIPPED, load_persona, slug
+        from data.persona import SHIPPED, TASKS, load_persona, slug
 
         home = self.folder.path
         name = persona or (persona_of(asked.adapter, home) if asked.adapter else None) or SHIPPED
         chosen = load_persona(name, home)
+        if task not in (None, chosen.task):
+            raise BadInput(
+                f"the persona {name} is for {TASKS[chosen.task]}: use it with `shawgpt ask --persona {slug(name)}`"
+            )
         self.writing = settle(asked, chosen, home)
         self.asked = asked
         self.persona = chosen

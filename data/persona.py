@@ -34,6 +34,11 @@ INTENTS = (
 )
 SHIPPED = "shawgpt"
 Task = Literal["reply", "sql", "quotes"]
+TASKS: dict[Task, str] = {
+    "reply": "comments and questions about documents",
+    "sql": "questions about tables",
+    "quotes": "quotes",
+}
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f/\\]|^\s*[.-]")  # what leads elsewhere, hides a file, or is taken for an option
 _DASHES = "-–—‒―−~"
 _DASH = re.escape(_DASHES)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.assistant import Assistant
 from data.errors import BadInput, NotFound
 from data.intents import load_shipped_vectors, shipped_texts
 from data.manner import persona_from_replies
@@ -194,3 +195,11 @@ def test_persona_new_says_where_it_finds_no_signature(tmp_path: Path):
     said = CliRunner().invoke(app, ["--home", str(tmp_path), "persona", "new", "Maya", "--from", str(pairs)]).output
     assert "no signature found" in said
     assert "--persona maya" in said
+
+
+@pytest.mark.parametrize("name", ["sql", "quotes"])
+def test_a_persona_of_another_task_is_not_asked_for_replies(assistant: Assistant, name: str) -> None:
+    with pytest.raises(BadInput, match=f"ask --persona {name}"):
+        assistant.use(name, task="reply")
+    assistant.use(name)  # where any task will do
+    assert assistant.persona.task == name

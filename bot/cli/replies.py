@@ -61,7 +61,7 @@ def reply(
     from data.hidden import show_hidden
 
     with open_assistant(context, "reply", shared=True) as assistant:
-        assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb)
+        assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb, "reply")
         if kb is not None:
             assistant.sources(kb)  # raises where there is none of that name, which would fail every row
         tell_where(assistant)

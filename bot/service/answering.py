@@ -18,7 +18,7 @@ from bot.service.metrics import Metrics
 from bot.service.refusal import Refusal, internal
 from bot.service.slots import Slots
 from data.errors import BadInput, NotFound, ShawGPTError, WorkFolderError
-from data.persona import Persona, list_personas
+from data.persona import TASKS, Persona, list_personas
 from data.sampling import Sampling
 from rag.retriever import SearchResult
 
@@ -28,7 +28,6 @@ LONGEST = 2000  # characters of a question or query
 LONGEST_COMMENT = 10_000
 MOST_PASSAGES = 50
 SERVED = frozenset(["reply"])  # the tasks of personas that answer here
-ELSEWHERE = {"sql": "questions about tables", "quotes": "quotes"}  # what the others are for
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class Answering:
             self._known[slug] = found
         persona = self._known[slug]
         if persona.task not in SERVED:
-            told = f"{slug} is a persona for {ELSEWHERE[persona.task]}, which programs can't ask for here"
+            told = f"{slug} is a persona for {TASKS[persona.task]}, which programs can't ask for here"
             raise Refusal(400, told, "unsupported_value", "model")
         return persona
 
