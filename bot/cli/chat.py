@@ -63,12 +63,7 @@ def chat(
             if persona not in (None, kept.persona) or kb not in (None, kept.kb):
                 raise BadInput(f"session {session} is with {kept.persona} and {kept.kb}: begin another for that")
             persona, kb = kept.persona, kept.kb
-        assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb)
-        if assistant.persona.task != "reply":
-            raise BadInput(
-                f"{assistant.persona_slug} holds no conversation: `shawgpt ask --persona {assistant.persona_slug}`"
-                " answers one thing at a time, and `shawgpt serve` has its page"
-            )
+        assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb, "reply")
         tell_where(assistant)
         failed = False
         for question in _questions():
