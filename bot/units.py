@@ -50,6 +50,8 @@ _FINITE = re.compile(
     re.IGNORECASE,
 )
 _ROW = re.compile(r"\s\|\s|\t")
+# A cell that begins with a figure, and is no year: a row of such goes on with a table whose names stand elsewhere.
+_DATUM = re.compile(r"(?:^|[|\t])\s*[-+~(]?[$€£]?(?!(?:19|20)\d\d\s*(?:[|\t]|$))\d")
 _FIGURE = re.compile(r"\d+(?:[.,:–-]\d+)*")
 _SETTING = re.compile(
     r"[A-Za-z][\w.-]*(?: [\w.-]+){0,2}\s*[:=]\s*(['\"]?)[\w.,/$€£%+-]+(?: [\w.-]+)?\1"
@@ -66,7 +68,7 @@ class Unit:
     place: int  # among its passage's units
     kind: str  # "sentence", "item", "row" or "heading"; a heading is never quoted
     heading: str  # the heading line it stands under in the passage, or empty
-    header: str = ""  # of a row: its table's first line
+    header: str = ""  # of a row: its table's first line, empty where that stands in another passage
     quotable: bool = True
 
 
@@ -74,15 +76,17 @@ def units(text: str) -> list[Unit]:
     """The pieces of `text` in order."""
     found: list[Unit] = []
     heading = header = ""
+    in_table = False
     lines = list(_lines(text))
     for nth, (begin, line) in enumerate(lines):
         bullet = _BULLET.match(line)
         if _ROW.search(line):
             row = usable_row(line)
-            found.append(Unit(begin, begin + len(line), len(found), "row", heading, header, bool(header) and row))
-            header = header or line
+            names = not in_table and not _DATUM.search(line)
+            found.append(Unit(begin, begin + len(line), len(found), "row", heading, header, row and not names))
+            header, in_table = (line if names else header), True
             continue
-        header = ""
+        header, in_table = "", False
         if bullet:
             start, body = begin + bullet.end(), line[bullet.end() :]
             if len(_WORD.findall(body)) <= SHORT_ITEM:

@@ -284,6 +284,15 @@ def test_a_setting_in_code_answers(embedder):
     assert "Settings.chunk_size = 256." in [quote.text for quote in quotes]
 
 
+def test_a_row_of_a_table_whose_names_stand_elsewhere_gets_none_from_another_row(embedder):
+    text = "| Kenya | 14 € | 9 days |\n| Yemen | 21 € | 12 days |\n| Peru | 11 € | 7 days |"
+    quotes = best_quotes("What does the coffee from Yemen cost?", [passage(1, text, "prices.docx")], embedder)
+    assert "Yemen: 21 €, 12 days." in [quote.text for quote in quotes]
+    whole = f"| Coffee | 2024 | Rest |\n{text}"
+    quotes = best_quotes("What does the coffee from Yemen cost?", [passage(1, whole, "prices.docx")], embedder)
+    assert "Yemen: 2024 21 €, Rest 12 days." in [quote.text for quote in quotes]
+
+
 def test_a_numbered_heading_is_no_setting_and_no_answer(embedder):
     text = "E Questions: roasting\nHow do I know first crack?\nFirst crack is loud and dry, and comes at about 196 °C."
     quotes = best_quotes("When does a roast reach first crack?", [passage(1, text, "reference.pdf", 2)], embedder)
