@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import Result
 from provider_server import READ, WRITTEN, ProviderServer
 from typer.testing import CliRunner
 
@@ -414,13 +415,22 @@ def test_chat_with_a_server_of_ones_own_goes_on_after_a_failure_and_ends_with_it
     server.words = ["A pot dries for three days before the first firing."]
     server.script.extend(["400", "answer"])
     writer = ["--responder", "openai:m-1", "--base-url", server.address + "/v1", "--calls", "together=1"]
-    done = CliRunner().invoke(
-        cli,
-        ["--home", str(assistant.folder.path), "chat", "--persona", "pia", "--json", *writer],
-        input="How long does a pot dry?\nHow long does a pot dry?\n",
-    )
+    question = "How long does a pot dry?\n"
+
+    def chat_about(said: str) -> Result:
+        return CliRunner().invoke(
+            cli,
+            ["--home", str(assistant.folder.path), "chat", "--persona", "pia", "--json", *writer],
+            input=said,
+        )
+
+    done = chat_about(question * 2)
     assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["failed", "answered"]
     assert done.exit_code == 1
+    server.script.extend(["answer", "401"])
+    broken_off = chat_about(question * 2)
+    assert isinstance(broken_off.exception, ProviderRefused)
+    assert f"--session {json.loads(broken_off.stdout)['session']}" in broken_off.stderr
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Annotated
 
@@ -66,18 +67,21 @@ def chat(
         assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls), kb, "reply")
         tell_where(assistant)
         failed = False
-        for question in _questions():
-            session = session or assistant.conversations.begin(assistant.persona_slug, assistant.kb)
-            if as_json:
-                given = [piece for piece in assistant.converse(session, question) if not isinstance(piece, str)][-1]
-                print_json({"session": session, **given.in_conversation()}, indent=None)
-            else:
-                with waiting("Looking it up"):
+        answered = False
+        try:
+            for question in _questions():
+                session = session or assistant.conversations.begin(assistant.persona_slug, assistant.kb)
+                with nullcontext() if as_json else waiting("Looking it up"):
                     given = [piece for piece in assistant.converse(session, question) if not isinstance(piece, str)][-1]
-                show_answer(given)
-            failed |= given.status == "failed"
-    if session:
-        typer.echo(f"kept as {session}: `shawgpt chat --session {session}` goes on with it", err=True)
+                if as_json:
+                    print_json({"session": session, **given.in_conversation()}, indent=None)
+                else:
+                    show_answer(given)
+                answered = True
+                failed |= given.status == "failed"
+        finally:  # Ctrl-C too: what was said is kept, and is found again by this
+            if answered:
+                typer.echo(f"kept as {session}: `shawgpt chat --session {session}` goes on with it", err=True)
     if failed:
         raise typer.Exit(1)
 
