@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from threading import Lock
 from typing import Any
 
 MAX_TERMS = 32  # a question has about ten; a page pasted as a query would make FTS5 score every chunk for hundreds
@@ -100,9 +101,13 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
+_STEMMING = Lock()  # the stemmer keeps the word that it is at, whoever asks
+
+
 @lru_cache(maxsize=200_000)
 def _stem(word: str) -> str:
-    stem: str = _stemmer().stemWord(word)
+    with _STEMMING:
+        stem: str = _stemmer().stemWord(word)
     return stem
 
 

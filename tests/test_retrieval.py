@@ -1,11 +1,14 @@
 """Search through its public functions, with a real record, a real vector index and the real embedding model."""
 
 import re
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import snowballstemmer
 from langchain_core.runnables import RunnableLambda
 
 from bot.assistant import Assistant
@@ -204,6 +207,24 @@ def test_fused_scores_weigh_both_sides_and_ties_go_by_id() -> None:
     assert [chunk for chunk, _ in ranked] == ["c", "a", "b", "d"]
     assert dict(ranked)["c"] == pytest.approx((0.2 + LEXICAL_WEIGHT) / (1 + LEXICAL_WEIGHT))
     assert dict(ranked)["d"] == 0.0
+
+
+def test_words_are_stemmed_alike_by_threads_that_search_at_once() -> None:
+    endings = ("ations", "izing", "ness", "fulness", "ement", "ies", "ed")
+    asked = [[f"thread{n}word{i}{ending}" for i in range(300) for ending in endings] for n in range(4)]
+
+    def stems(mine: list[str]) -> list[str]:
+        return [stem for word in mine for stem in terms(word)]
+
+    switching = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(len(asked)) as threads:
+            together = list(threads.map(stems, asked))
+    finally:
+        sys.setswitchinterval(switching)
+    alone = snowballstemmer.stemmer("porter")
+    assert together == [alone.stemWords(mine) for mine in asked]
 
 
 def test_coverage_counts_rare_words_more_stems_alike_and_closeness() -> None:

@@ -82,6 +82,8 @@ def playground_tab(desk: Desk, kb: gr.Dropdown, elsewhere: gr.Dropdown, demo: gr
 
     asked = [text, kind, kb]
     running = []
+    # Gradio's page runs what listens to one event one after the other, and what follows an event at once.
+    begun = gr.on([start.click, text.submit], None, None, None, js="() => []", **QUIET)
     for side in (a, b):
         also = [both] if side is b else []
 
@@ -92,7 +94,7 @@ def playground_tab(desk: Desk, kb: gr.Dropdown, elsewhere: gr.Dropdown, demo: gr
             return _prompt(play, side, question, what, name, given)
 
         inputs = [*asked, *side.settings, *also]
-        running.append(gr.on([start.click, text.submit], run, inputs, side.outputs, **QUIET))
+        running.append(begun.then(run, inputs, side.outputs, **QUIET))
         show.click(prompt, inputs, side.outputs, **QUIET)
         _settings_events(play, side, kb)
         _keeping_events(desk, play, side, (a.persona, b.persona, elsewhere), asked)
