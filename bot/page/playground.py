@@ -1,9 +1,11 @@
 """The Playground tab: one text, one or two configurations side by side, and the prompt that each model reads."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
+from secrets import token_hex
 from typing import Any
 
 import gradio as gr
@@ -32,6 +34,7 @@ from data.sampling import Sampling
 
 QUESTION, COMMENT = "Question", "Comment"
 SCRIPT = (files("bot.page") / "playground.js").read_text(encoding="utf-8")
+REMEMBERED = 256  # runs that were stopped, the latest
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -81,25 +84,25 @@ def playground_tab(desk: Desk, kb: gr.Dropdown, elsewhere: gr.Dropdown, demo: gr
         a, b = (_side(desk, play, name, visible=name == "A") for name in ("A", "B"))
 
     asked = [text, kind, kb]
-    running = []
+    number = gr.State("")  # of the run that is under way
+    stopped: deque[str] = deque(maxlen=REMEMBERED)
     # Gradio's page runs what listens to one event one after the other, and what follows an event at once.
-    begun = gr.on([start.click, text.submit], None, None, None, js="() => []", **QUIET)
+    begun = gr.on([start.click, text.submit], lambda: token_hex(8), None, [number], **QUIET)
     for side in (a, b):
         also = [both] if side is b else []
 
-        def run(question: str, what: str, name: str, *given: Any, side: _Side = side) -> Iterator[tuple[Any, ...]]:
-            yield from _run(play, side, question, what, name, given)
+        def run(mine: str, question: str, what: str, name: str, *given: Any, side: _Side = side) -> Iterator[Any]:
+            yield from _run(play, side, lambda: mine in stopped, question, what, name, given)
 
         def prompt(question: str, what: str, name: str, *given: Any, side: _Side = side) -> tuple[Any, ...]:
             return _prompt(play, side, question, what, name, given)
 
         inputs = [*asked, *side.settings, *also]
-        running.append(begun.then(run, inputs, side.outputs, **QUIET))
+        begun.then(run, [number, *inputs], side.outputs, **QUIET)
         show.click(prompt, inputs, side.outputs, **QUIET)
         _settings_events(play, side, kb)
         _keeping_events(desk, play, side, (a.persona, b.persona, elsewhere), asked)
-    # Gradio closes the generators of what it cancels, and so the models' writing ends.
-    stop.click(_stopped, [a.shown, b.shown], [a.shown, a.result, b.shown, b.result], cancels=running, **QUIET)
+    stop.click(stopped.append, [number], None, queue=False, **QUIET)
     both.input(_compared, [both, *a.settings], [b.column, a.title, *b.settings, *b.of_a_model], **QUIET)
     # Personas and adapters may have come and gone since the page was built.
     demo.load(lambda: _offered(desk, play), None, [a.persona, b.persona, *a.settings[2:4], *b.settings[2:4]], **QUIET)
@@ -236,13 +239,19 @@ def _keeping_events(
 
 
 def _run(
-    play: Playground, side: _Side, question: str, what: str, kb: str, given: tuple[Any, ...]
+    play: Playground,
+    side: _Side,
+    stopped: Callable[[], bool],
+    question: str,
+    what: str,
+    kb: str,
+    given: tuple[Any, ...],
 ) -> Iterator[tuple[Any, ...]]:
     """A try on `side`, as its outputs grow."""
     if len(given) > len(side.settings) and not given[-1]:  # the other side, where nothing is compared
         return
     prompt: Prompt | None = None
-    with closing(tried(play, question, what == QUESTION, kb, given[: len(side.settings)])) as growing:
+    with closing(tried(play, question, what == QUESTION, kb, given[: len(side.settings)], stopped)) as growing:
         for shown in growing:
             if shown.prompt is prompt and prompt is not None:
                 yield shown, result_html(side.name, shown), gr.skip(), gr.skip()
@@ -263,18 +272,6 @@ def _prompt(
     except ShawGPTError as error:
         return _outputs(side, Shown("", error=str(error)))
     return gr.skip(), gr.skip(), prompt_html(prompt), gr.update(label=prompt_title(prompt), open=True)
-
-
-def _stopped(*sides: Shown | None) -> tuple[Any, ...]:
-    """What was being written when it was stopped."""
-    outputs: list[Any] = []
-    for name, shown in zip("AB", sides, strict=True):
-        if shown is None or shown.result or shown.error:
-            outputs += [gr.skip(), gr.skip()]
-            continue
-        shown = replace(shown, stopped=True)
-        outputs += [shown, result_html(name, shown)]
-    return tuple(outputs)
 
 
 def _compared(both: bool, *given: Any) -> tuple[Any, ...]:

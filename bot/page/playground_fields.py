@@ -1,7 +1,7 @@
 """What the Playground tab does with its fields: they are read, and what they ask for is tried."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -21,8 +21,10 @@ EVERY = 0.15  # seconds between two pictures of what is being written
 NO_ADAPTER = "none (base)"
 
 
-def tried(play: Playground, text: str, question: bool, kb: str, given: tuple[Any, ...]) -> Generator[Shown, None, None]:
-    """What a side shows from the start of a try to its end. Closing it ends the writing."""
+def tried(
+    play: Playground, text: str, question: bool, kb: str, given: tuple[Any, ...], stopped: Callable[[], bool]
+) -> Generator[Shown, None, None]:
+    """What a side shows from the start of a try to its end, or until it is `stopped`. Closing it ends the writing."""
     shown = Shown("")
     try:
         configuration = read(play, kb, given)
@@ -33,6 +35,9 @@ def tried(play: Playground, text: str, question: bool, kb: str, given: tuple[Any
         shown = replace(shown, sent_to=trial.assistant.writing.sent_to)
         with closing(trial.run()) as running:
             for piece in running:
+                if stopped():
+                    yield replace(shown, stopped=True)
+                    return
                 if isinstance(piece, str):
                     shown = replace(shown, said=shown.said + piece)
                     if time.monotonic() < shown_at + EVERY:
