@@ -68,7 +68,9 @@ def test_way_from_a_folder_to_a_cited_answer_and_back(shawgpt, write):
     assert "nine hours" in passage["text"]
 
     answer = json.loads(shawgpt("ask", "How long does the dough rest?", "--json").stdout)
-    assert list(answer) == ["question", "answer", "status", "sentences", "passages", "responder", "reason"]
+    assert list(answer) == [
+        "question", "answer", "status", "sentences", "passages", "responder", "reason", "usage"
+    ]  # fmt: skip
     assert answer["status"] == "answered"
     assert answer["responder"] == "extractive"
     assert all(support["quote"] in passage["text"] for s in answer["sentences"] for support in s["support"])

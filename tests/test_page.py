@@ -49,7 +49,7 @@ QUIET = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `make browser` installs it")
-expect.set_options(timeout=20_000)  # milliseconds: the first question waits for the models
+expect.set_options(timeout=60_000)  # milliseconds: the first question waits for the models
 browser_test = [pytest.mark.browser, needs_browser]
 
 BAD = "window.hacked=1"
@@ -388,7 +388,7 @@ class TestInTheBrowser:
         second = _open(context, served)  # of the same browser: it has the same batch open
         for one in (page, second):
             _tab(one, "Replies")
-            expect(one.locator("#progress")).to_contain_text("120 of 120 done", timeout=60_000)
+            expect(one.locator("#progress")).to_contain_text("120 of 120 done", timeout=240_000)
             expect(one.locator("#stop")).to_be_hidden()
             expect(one.locator("#resume")).to_be_hidden()
             expect(one.locator(".sg-card")).to_have_count(120)
@@ -406,7 +406,7 @@ class TestInTheBrowser:
         expect(page.locator("#stop")).to_be_hidden()
         page.locator("#earlier input").click()
         page.get_by_role("option").nth(0).click()
-        expect(page.locator("#progress")).to_contain_text("80 of 80 done", timeout=60_000)
+        expect(page.locator("#progress")).to_contain_text("80 of 80 done", timeout=240_000)
         expect(page.locator(".sg-card")).to_have_count(80)
 
     def test_drafts_of_the_command_line_open_by_themselves_once(
