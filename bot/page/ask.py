@@ -72,7 +72,13 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
         )  # fmt: skip
         again = gr.Button("Clear", size="sm", scale=0, min_width=72, elem_id="clear-talk")
 
-    def ask(question: str, who: str, kb_name: str, past: list[Turn], seen: object) -> Iterator[dict[Any, object]]:
+    # What each open page is being answered. Gradio's browser code doesn't wait for a cancellation to be done, so a
+    # last piece could bring back what was cleared: an answer whose mark is gone shows nothing more.
+    at_work: dict[str | None, object] = {}
+
+    def ask(
+        question: str, who: str, kb_name: str, past: list[Turn], seen: object, request: gr.Request
+    ) -> Iterator[dict[Any, object]]:
         asked = question.strip()[:LONGEST]
         if not asked:
             yield {}
@@ -84,32 +90,44 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
             failed = [*past, Turn(asked, error=str(error))]
             yield {turns: failed, talk: conversation(failed)}
             return
+        mark = at_work[request.session_hash] = object()
         now: list[Turn] = [*past, Turn(asked)]
-        yield {turns: now, talk: conversation(now), box: "", talks: opened(seen, session)}
-        with closing(answer(desk, kb_name, asked, who, session, past)) as growing:
-            for turn in growing:
-                now = [*past, turn]
-                yield {turns: now, talk: conversation(now)}
-        yield {before: earlier(desk, opened(seen, session))}
+        try:
+            yield {turns: now, talk: conversation(now), box: "", talks: opened(seen, session)}
+            with closing(answer(desk, kb_name, asked, who, session, past)) as growing:
+                for turn in growing:
+                    if at_work.get(request.session_hash) is not mark:
+                        return
+                    now = [*past, turn]
+                    yield {turns: now, talk: conversation(now)}
+            yield {before: earlier(desk, opened(seen, session))}
+        finally:
+            if at_work.get(request.session_hash) is mark:
+                del at_work[request.session_hash]
 
     def example(
-        who: str, kb_name: str, past: list[Turn], seen: object, event: gr.EventData
+        who: str, kb_name: str, past: list[Turn], seen: object, event: gr.EventData, request: gr.Request
     ) -> Iterator[dict[Any, object]]:
-        yield from ask(str(event.question), who, kb_name, past, seen)
+        yield from ask(str(event.question), who, kb_name, past, seen, request)
 
-    def anew(kb_name: str, seen: object, who: str = "") -> dict[Any, object]:
+    def anew(kb_name: str, seen: object, who: str, request: gr.Request) -> dict[Any, object]:
+        at_work.pop(request.session_hash, None)
         ended = opened(seen, "")
         return {turns: [], talk: nothing_asked(desk, kb_name, who), talks: ended, before: earlier(desk, ended)}
 
-    def elsewhere(kb_name: str, seen: object, who: str) -> dict[Any, object]:
-        return anew(kb_name, seen, who) if kb_of(desk, open_of(seen)) not in ("", kb_name) else {}
+    def clear(kb_name: str, seen: object, who: str, request: gr.Request) -> dict[Any, object]:
+        return {**anew(kb_name, seen, who, request), box: ""}
 
-    def other_persona(who: str, seen: object) -> dict[Any, object]:
+    def elsewhere(kb_name: str, seen: object, who: str, request: gr.Request) -> dict[Any, object]:
+        return anew(kb_name, seen, who, request) if kb_of(desk, open_of(seen)) not in ("", kb_name) else {}
+
+    def other_persona(who: str, seen: object, request: gr.Request) -> dict[Any, object]:
         wanted = desk.knowledge_base(who)
         known = sorted({*desk.knowledge_bases(), wanted})
-        return {**anew(wanted, seen, who), kb: gr.update(choices=known, value=wanted, visible=len(known) > 1)}
+        return {**anew(wanted, seen, who, request), kb: gr.update(choices=known, value=wanted, visible=len(known) > 1)}
 
-    def reopen(session: str | None, seen: object) -> dict[Any, object]:
+    def reopen(session: str | None, seen: object, request: gr.Request) -> dict[Any, object]:
+        at_work.pop(request.session_hash, None)
         found, past = restored(desk, session or "")
         if found is None or not past:  # the first time, or it was forgotten
             return {talk: nothing_asked(desk, desk.assistant.kb), before: earlier(desk, seen)}
@@ -120,6 +138,9 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
             kb: found.kb if found.kb in desk.knowledge_bases() else gr.skip(),
         }  # fmt: skip
 
+    def resume(seen: object, request: gr.Request) -> dict[Any, object]:
+        return reopen(open_of(seen), seen, request)
+
     outputs = [turns, talk, box, talks, before, who, kb]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     asked = [
@@ -127,9 +148,7 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
         talk.select(example, [who, kb, turns, talks], outputs, **quiet),
     ]
     # What is being answered ends with them: Gradio closes the generator, and so the model's.
-    again.click(
-        lambda name, seen, who: {**anew(name, seen, who), box: ""}, [kb, talks, who], outputs, cancels=asked, **quiet
-    )
+    again.click(clear, [kb, talks, who], outputs, cancels=asked, **quiet)
     # Another knowledge base is another conversation: the numbers under the old answers are not its documents.
     kb.input(anew, [kb, talks, who], outputs, cancels=asked, **quiet)
     # One that was made just now is chosen without anybody's hand on the selector; a conversation that is opened again
@@ -138,7 +157,7 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
     who.input(other_persona, [who, talks], outputs, cancels=asked, **quiet)
     before.input(reopen, [before, talks], outputs, cancels=asked, **quiet)
     # Whoever loads the page goes on where this browser was.
-    demo.load(lambda seen: reopen(open_of(seen), seen), [talks], outputs, **quiet)
+    demo.load(resume, [talks], outputs, **quiet)
     return turns, talk
 
 
