@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from bot.eval_folder import check_writable, unwritable
 from bot.quote_files import read_quotes
 from data.csvio import Form, encode, encode_header
 from data.errors import AdapterRefused, BadInput
@@ -95,7 +95,7 @@ def evaluate_quotes(
     learned = {name_key(real.author) for real in train}
     others = [real for real in given if name_key(real.author) not in learned]
     out = out or folder / "-".join([FOLDER, *([file.stem] if file else [])])
-    _check_writable(out)
+    check_writable(out)
     progress(f"loading {assistant.writing.model}", 0, 0)
     quoter = assistant.quoter
     real = Known([*(Real(q.quote, q.author, q.source) for q in quoter.collection), *train, *held_out, *given])
@@ -167,18 +167,4 @@ def _write(evaluation: QuoteEvaluation) -> None:
         shown = json.dumps(evaluation.as_json(), indent=1, ensure_ascii=False)
         (evaluation.folder / "eval.json").write_text(shown + "\n", encoding="utf-8")
     except OSError as error:
-        raise BadInput(_unwritable(evaluation.folder, error)) from error
-
-
-def _check_writable(folder: Path) -> None:
-    """Make `folder`, and raise BadInput where nothing can be written in it, before all the work."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise BadInput(_unwritable(folder, error)) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> str:
-    return f"{folder} can't be written ({error.strerror}): give another folder with -o"
+        raise BadInput(unwritable(evaluation.folder, error)) from error

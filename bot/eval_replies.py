@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from bot.adapters import PERSONAL, check_persona
+from bot.eval_folder import check_writable, unwritable
 from bot.eval_pairs import Pair, Pairs, as_pairs, choose_pairs
 from data.csvio import Form, encode, encode_header
 from data.errors import BadInput
@@ -122,7 +122,7 @@ def evaluate_adapter(
     out = out or folder / "-".join([
         FOLDER, *([file.stem] if file else []), *([f"first-{limit}"] if limit and not chosen.whole else []),
     ])  # fmt: skip
-    _check_writable(out)
+    check_writable(out)
     progress(f"loading {model or card.base}", 0, 0)
     from bot.local_model import LocalModel  # torch and transformers: seconds
 
@@ -179,21 +179,7 @@ def write_evaluation(evaluation: Evaluation) -> None:
         (folder / "eval.json").write_text(shown + "\n", encoding="utf-8")
         draw(evaluation, folder / "eval.png")
     except OSError as error:
-        raise BadInput(_unwritable(folder, error)) from error
-
-
-def _check_writable(folder: Path) -> None:
-    """Make `folder`, and raise BadInput where nothing can be written in it, before all the work."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise BadInput(_unwritable(folder, error)) from error
-
-
-def _unwritable(folder: Path, error: OSError) -> str:
-    return f"{folder} can't be written ({error.strerror}): give another folder with -o"
+        raise BadInput(unwritable(folder, error)) from error
 
 
 def _ask_model(
