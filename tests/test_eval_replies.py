@@ -452,8 +452,9 @@ def test_where_nothing_can_be_written_is_said_before_anything_is_loaded(
 
 
 def test_the_table_shows_every_measure_with_its_caveats(
-    evaluation: Evaluation, capsys: pytest.CaptureFixture[str]
+    evaluation: Evaluation, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "120")  # in a narrower terminal a title is broken where a figure is long
     show_evaluation(evaluation)
     shown = capsys.readouterr().out
     for each in evaluation.compared:

@@ -402,7 +402,7 @@ class TestInTheBrowser:
         expect(page.locator("#progress")).to_contain_text("of 80 done")
         page.locator("#earlier input").click()
         page.get_by_role("option").nth(1).click()
-        expect(page.locator(".sg-card blockquote")).to_have_text("The first batch, thank you!")
+        expect(page.locator(".sg-card blockquote")).to_have_text(["The first batch, thank you!"])
         expect(page.locator("#stop")).to_be_hidden()
         page.locator("#earlier input").click()
         page.get_by_role("option").nth(0).click()
