@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from benchmarks.machine import described
 from bot.conversation import Conversation
 from bot.follow_up import standalone
+from bot.memory import Said
 from bot.scope import INSIDE_FROM, Scope
 from data.embedding import load_embedder
 from data.persona import load_persona
@@ -98,6 +99,7 @@ def main() -> None:
         lines += [f"| {what} | {area(np.asarray(s, dtype=np.float64), inside):.3f} |" for what, s in others.items()]
         wrong = [f"{row['question']}" for row, good in zip(rows, right, strict=True) if not good]
         lines += ["", "Wrong: " + "; ".join(wrong), ""]
+    lines += after_declined(Conversation(persona, embedder))
     if given.data:
         lines += [
             "## Questions of public sets, all outside",
@@ -113,6 +115,32 @@ def main() -> None:
     print(report)
     if given.out:
         given.out.write_text(report, encoding="utf-8")
+
+
+def after_declined(talk: Conversation) -> list[str]:
+    """What becomes of follow-ups that come after a plan and a question that was turned down."""
+    plan = Said(
+        "Make me a plan for a gran fondo", "For gran fondo …",
+        "Make me a training plan: gran fondo, 12 weeks, 6 hours a week", "plan",
+        (("goal", "gran fondo"), ("weeks", "12 weeks"), ("hours a week", "6 hours a week"), ("FTP", "240 watts")),
+        "Gran fondo: 6 hours a week, 12 weeks",
+    )  # fmt: skip
+    counts, wrong = {"plan": [0, 0], "declined": [0, 0]}, []
+    for row in read("after_declined.csv"):
+        before = [plan, Said(row["declined"], "Not my field.", "", "declined")]
+        right = (talk.understand(row["question"], before).kind == "declined") == (row["about"] == "declined")
+        counts[row["about"]][0] += right
+        counts[row["about"]][1] += 1
+        wrong += [] if right else [row["question"]]
+    (answered, plans), (declined, others) = counts.values()
+    return [
+        "## After a question that was turned down", "",
+        "A plan, then a question that is turned down, then a follow-up. Written after the rule, which was chosen on 16 "
+        "others; looked at once.", "",
+        f"- {plans} that mean the plan, of which {answered} are not declined",
+        f"- {others} that mean what was turned down, of which {declined} are declined", "",
+        f"Wrong: {'; '.join(wrong)}", "",
+    ]  # fmt: skip
 
 
 def outside_questions(folder: Path) -> dict[str, list[str]]:

@@ -139,7 +139,7 @@ class Assistant:
         _ = self.intents, self.past  # made once, and shared
         other = copy.copy(self)
         other.persona, other.writing = persona, writing
-        for part in ("responder", "chat"):
+        for part in ("responder", "chat", "_quoter"):
             other.__dict__.pop(part, None)
         return other
 

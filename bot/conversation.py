@@ -24,6 +24,7 @@ LOOKED_BACK = 200  # exchanges of a conversation that are read again, the newest
 REPLAYED = 50  # of them, where nobody kept how they were understood
 PENDING = 4  # exchanges that what was asked for before a plan stays open
 SHORT = 8  # words of a message that may change a plan that was given
+OWN_FROM = -0.35  # score of a follow-up's own words from which it isn't about what was turned down before it
 SPOKEN_OF = frozenset[Kind | None](["answer", "plan", "declined", None])  # what a follow-up may lean on
 REMEMBERED = "I remember."
 DECLINES = (
@@ -110,7 +111,7 @@ class Conversation:
     def _understand(self, question: str, earlier: Sequence[Said], seed: str) -> Understood:
         if self.persona.inside and (talk := small_talk(question, self.persona.name)):
             return self._small_talk(question, talk, earlier, seed)
-        before = next((said for said in reversed(earlier) if said.kind in SPOKEN_OF), None)
+        before = self._leaning_on(question, earlier)
         query = standalone(question, before.leant_on, before.subject) if before else question
         known = {name: value for said in earlier for name, value in said.told}
         judged = self.scope.judge(query)
@@ -125,6 +126,14 @@ class Conversation:
             reply = Answer(question, "abstained", reason=OUT_OF_SCOPE, said=line)
             return Understood(question, query, "declined", (), facts, reply=reply)
         return Understood(question, query, "answer", (), facts)
+
+    def _leaning_on(self, question: str, earlier: Sequence[Said]) -> Said | None:
+        """The exchange that a follow-up leans on: the last; but what may be the persona's own ("and on Thursday?")
+        passes over those that were turned down."""
+        spoken = [said for said in earlier if said.kind in SPOKEN_OF]
+        if spoken and spoken[-1].kind == "declined" and self.scope.judge(question).score >= OWN_FROM:
+            spoken = [said for said in spoken if said.kind != "declined"]
+        return spoken[-1] if spoken else None
 
     def _planned(
         self, question: str, query: str, wants_plan: bool, known: dict[str, str], earlier: Sequence[Said]

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pages import CHROMIUM, QUIET
+from playwright.sync_api import Browser, sync_playwright
 
 from bot.assistant import Assistant
 from data.embedding import Embedder, load_embedder
@@ -44,3 +46,12 @@ def write(tmp_path: Path) -> Callable[[str, str], str]:
         return str(path)
 
     return write_file
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, started once a file."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        started.close()

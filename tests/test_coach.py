@@ -137,6 +137,16 @@ def test_a_conversation_that_the_caller_keeps_is_planned_too(vito: Assistant):
     assert "FTP not known" in plan.said
 
 
+def test_a_follow_up_after_what_was_turned_down_means_the_plan_where_it_can(vito: Assistant):
+    session = vito.conversations.begin("vito", "cycling")
+    say(vito, session, "Make me a plan for a gran fondo: 12 weeks, 6 hours, FTP 240")
+    say(vito, session, "write me a poem")
+    for question in ("and on Thursday?", "and on the second day of the plan?"):
+        assert say(vito, session, question).status == "answered"
+        assert say(vito, session, "Who won the election?").kind == "declined"
+    assert say(vito, session, "and in France?").kind == "declined"
+
+
 def test_out_of_scope_reaches_neither_search_nor_model(vito: Assistant, monkeypatch: pytest.MonkeyPatch):
     def reached(*_: object, **__: object) -> None:
         raise AssertionError("it was looked up")

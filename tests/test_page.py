@@ -4,7 +4,6 @@ import csv
 import io
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +14,8 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from pages import ask, browser_test, open_page, serving, session, start, stop, tab
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pypdf import PdfReader, PdfWriter
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate
@@ -26,13 +26,14 @@ from bot.drafts_log import DraftLog, OutputRecord
 from bot.page import serve
 from bot.page.adding import _table, _told
 from bot.page.app import _now, _short
-from bot.page.ask import _can_be_asked, answer, conversation
+from bot.page.ask import _can_be_asked, answer
 from bot.page.citations import Citations
 from bot.page.comments import columns_of, comments_from, split_comments
 from bot.page.desk import Desk
 from bot.page.markup import reason_html, text_html
 from bot.page.passage import passage_html
 from bot.page.replies import _writer
+from bot.page.talk_html import conversation
 from bot.page.talks import Turn
 from bot.page.uploads import Uploads, safe_name
 from bot.reply import reply_to_csv
@@ -42,15 +43,6 @@ from data.errors import BadInput, NotFound
 from data.models import Passage
 from data.workfolder import WorkFolder
 from ingest.pipeline import Entry
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `make browser` installs it")
-expect.set_options(timeout=60_000)  # milliseconds: the first question waits for the models
-browser_test = [pytest.mark.browser, needs_browser]
 
 BAD = "window.hacked=1"
 HOSTILE = (
@@ -127,17 +119,6 @@ main()
 """
 
 
-def _server(home: Path, *options: str, signs: Path | None = None, port: int = 0) -> tuple[subprocess.Popen[str], str]:
-    """A server of its own process, and its address; with `signs`, a folder, one that has `WITH_A_MODEL`."""
-    program = ["-c", "from bot.cli import main; main()"] if signs is None else ["-c", WITH_A_MODEL, str(signs)]
-    command = [sys.executable, *program, "--home", str(home), "serve", "--port", str(port), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert "http://" in line, process.communicate()[1]
-    return process, next(word for word in line.split() if word.startswith("http://"))
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iterator[SimpleNamespace]:
     """A server of its own process with two documents and some past replies."""
@@ -160,10 +141,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iter
         assistant.__dict__["embedder"] = embedder
         assistant.ingest([str(folder / "guide.pdf"), str(folder / "kettles.md")], "default")
         assistant.import_replies(folder / "past.csv")
-    process, url = _server(folder / "home")
-    yield SimpleNamespace(url=url, home=folder / "home", pdf=folder / "guide.pdf")
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    with serving(folder / "home") as url:
+        yield SimpleNamespace(url=url, home=folder / "home", pdf=folder / "guide.pdf")
 
 
 @pytest.fixture
@@ -179,23 +158,14 @@ def modelled(tmp_path: Path, embedder: Embedder) -> Iterator[SimpleNamespace]:
     (model / "config.json").write_text("{}")
     (model / "model.safetensors").touch()
 
-    def start(port: int = 0) -> tuple[subprocess.Popen[str], str]:
-        return _server(tmp_path / "home", "--responder", "local", "--model", str(model), signs=signs, port=port)
+    def begin(port: int = 0) -> tuple[subprocess.Popen[str], str]:
+        options = ("--responder", "local", "--model", str(model))
+        return start(tmp_path / "home", *options, program=(WITH_A_MODEL, str(signs)), port=port)
 
-    process, url = start()
-    served = SimpleNamespace(url=url, home=tmp_path / "home", signs=signs, process=process, start=start)
+    process, url = begin()
+    served = SimpleNamespace(url=url, home=tmp_path / "home", signs=signs, process=process, start=begin)
     yield served
-    served.process.send_signal(signal.SIGINT)
-    served.process.communicate(timeout=30)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, started once."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield started
-        started.close()
+    stop(served.process)
 
 
 @pytest.fixture
@@ -203,18 +173,14 @@ def context(browser: Browser, served: SimpleNamespace) -> Iterator[BrowserContex
     """A browser session with no drafts to open, that fails the test where anything outside is asked for."""
     with Database(WorkFolder(served.home).database).write() as db:
         db.execute("DELETE FROM drafts")
-    made = browser.new_context(viewport={"width": 1280, "height": 860})
-    outside: list[str] = []
-    made.on("request", lambda request: outside.append(request.url) if _is_outside(request.url) else None)
-    yield made
-    made.close()
-    assert outside == []
+    with session(browser) as made:
+        yield made
 
 
 @pytest.fixture
 def page(context: BrowserContext, served: SimpleNamespace) -> Page:
     """The page, open."""
-    return _open(context, served)
+    return open_page(context, served.url)
 
 
 def _is_free(port: int) -> bool:
@@ -223,29 +189,8 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def _is_outside(url: str) -> bool:
-    return not url.startswith(("http://127.0.0.1:", "blob:http://127.0.0.1:", "data:"))
-
-
-def _open(context: BrowserContext, served: SimpleNamespace) -> Page:
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.goto(served.url)
-    expect(page.locator("#talk .sg-empty, #talk .sg-talk").first).to_be_visible(timeout=20_000)
-    return page
-
-
-def _tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
-
-
-def _ask(page: Page, question: str) -> None:
-    page.locator("#question textarea").fill(question)
-    page.keyboard.press("Enter")
-
-
 def _draft(page: Page, comments: str, count: int) -> None:
-    _tab(page, "Replies")
+    tab(page, "Replies")
     page.locator("#pasted textarea").fill(comments)
     page.get_by_role("button", name="Draft replies").click()
     expect(page.locator(".sg-card")).to_have_count(count)
@@ -256,7 +201,7 @@ class TestInTheBrowser:
     pytestmark = browser_test
 
     def test_an_answers_citation_opens_the_passage_at_its_page(self, page: Page) -> None:
-        _ask(page, "How long does roasted coffee rest before espresso?")
+        ask(page, "How long does roasted coffee rest before espresso?")
         answer = page.locator(".sg-answer")
         expect(answer).to_contain_text("rests for seven days")
         expect(answer.locator(".sg-meta")).to_contain_text("Likely an answer")
@@ -272,7 +217,7 @@ class TestInTheBrowser:
         expect(panel).to_be_hidden()
 
     def test_focus_stays_in_an_open_source_and_goes_back_to_what_opened_it(self, page: Page) -> None:
-        _ask(page, "How long does roasted coffee rest before espresso?")
+        ask(page, "How long does roasted coffee rest before espresso?")
         mark = page.locator(".sg-answer .sg-mark").first
         mark.press("Enter")
         panel = page.get_by_role("dialog", name="The roasting guide")
@@ -286,7 +231,7 @@ class TestInTheBrowser:
         expect(mark).to_be_focused()
 
     def test_an_abstention_is_no_answer_and_shows_the_nearest_passages(self, page: Page) -> None:
-        _ask(page, "Who won the football world cup in 1998?")
+        ask(page, "Who won the football world cup in 1998?")
         expect(page.locator(".sg-abstained")).to_contain_text("Not answered")
         expect(page.locator(".sg-abstained .sg-meta")).to_have_text("Responder: extractive")
         expect(page.locator(".sg-abstained .sg-chip").first).to_be_visible()
@@ -295,15 +240,15 @@ class TestInTheBrowser:
     def test_a_conversation_outlives_the_page_and_goes_on_with_what_was_meant(
         self, context: BrowserContext, served: SimpleNamespace
     ) -> None:
-        page = _open(context, served)
-        _ask(page, "At what temperature does water boil in the copper kettle?")
+        page = open_page(context, served.url)
+        ask(page, "At what temperature does water boil in the copper kettle?")
         expect(page.locator(".sg-answer").first).to_contain_text("ninety-six degrees")
         page.reload()
         expect(page.locator(".sg-answer").first).to_contain_text("ninety-six degrees")
         page.locator(".sg-answer .sg-mark").first.click()
         expect(page.locator(".sg-panel:popover-open mark")).to_contain_text("ninety-six degrees")
         page.keyboard.press("Escape")
-        _ask(page, "and in the tin kettle?")
+        ask(page, "and in the tin kettle?")
         expect(page.locator(".sg-understood")).to_have_text(
             "Understood as: At what temperature does water boil in the tin kettle?"
         )
@@ -312,7 +257,7 @@ class TestInTheBrowser:
         expect(page.locator(".sg-empty")).to_be_visible()
         page.reload()
         expect(page.locator(".sg-empty")).to_be_visible()
-        _ask(page, "How long does roasted coffee rest before espresso?")
+        ask(page, "How long does roasted coffee rest before espresso?")
         expect(page.locator(".sg-answer")).to_contain_text("seven days")
         page.locator("#earlier-talks input").click()
         page.get_by_role("option", name="copper kettle").click()
@@ -322,7 +267,7 @@ class TestInTheBrowser:
     def test_drafts_appear_and_an_edit_outlives_the_page_and_reaches_the_download(
         self, context: BrowserContext, served: SimpleNamespace
     ) -> None:
-        page = _open(context, served)
+        page = open_page(context, served.url)
         _draft(page, "Thank you, this helped me a lot!\nYour product is fake and you are a liar.", 2)
         expect(page.locator(".sg-card[data-status=needs_you]")).to_contain_text("yours to answer")
         expect(page.locator(".sg-card").first).to_have_attribute("data-status", "needs_you")  # those come first
@@ -333,7 +278,7 @@ class TestInTheBrowser:
         kept = DraftLog(Database(WorkFolder(served.home).database))
         assert [row.edited for row in kept.rows(kept.latest()[0].id)] == ["=1+1 is my own reply", None]
         page.reload()
-        _tab(page, "Replies")
+        tab(page, "Replies")
         expect(box).to_have_value("=1+1 is my own reply")
         page.get_by_role("button", name="Needs you").click()
         expect(page.locator(".sg-card[data-row='0']")).to_be_hidden()
@@ -349,7 +294,7 @@ class TestInTheBrowser:
     def test_a_csv_keeps_its_columns(self, page: Page, tmp_path: Path) -> None:
         file = tmp_path / "from the channel.csv"
         file.write_text("author,remark\nann,Great video thanks a lot!\nbob,Love your work so much\n", encoding="utf-8")
-        _tab(page, "Replies")
+        tab(page, "Replies")
         page.locator("#comments input[type=file]").set_input_files(file)
         expect(page.locator("#column")).to_be_visible()
         page.get_by_role("button", name="Draft replies").click()
@@ -362,7 +307,7 @@ class TestInTheBrowser:
         assert lines[1].startswith("ann,Great video thanks a lot!,")
 
     def test_drafting_stops_and_goes_on(self, page: Page) -> None:
-        _tab(page, "Replies")
+        tab(page, "Replies")
         page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(300)))
         page.get_by_role("button", name="Draft replies").click()
         expect(page.locator(".sg-card").first).to_be_visible()
@@ -378,16 +323,16 @@ class TestInTheBrowser:
     def test_drafting_goes_on_while_the_page_is_loaded_anew_and_two_browsers_follow_it(
         self, context: BrowserContext, served: SimpleNamespace
     ) -> None:
-        page = _open(context, served)
-        _tab(page, "Replies")
+        page = open_page(context, served.url)
+        tab(page, "Replies")
         page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(120)))
         page.get_by_role("button", name="Draft replies").click()
         expect(page.locator(".sg-card").first).to_be_visible()
         page.reload()
         page.wait_for_load_state()
-        second = _open(context, served)  # of the same browser: it has the same batch open
+        second = open_page(context, served.url)  # of the same browser: it has the same batch open
         for one in (page, second):
-            _tab(one, "Replies")
+            tab(one, "Replies")
             expect(one.locator("#progress")).to_contain_text("120 of 120 done", timeout=240_000)
             expect(one.locator("#stop")).to_be_hidden()
             expect(one.locator("#resume")).to_be_hidden()
@@ -420,8 +365,8 @@ class TestInTheBrowser:
             lambda comments, _: [(0, Draft(f"re {comments[0]}", "drafted", "thanks"))], WrittenBy("extractive"),
             record=OutputRecord(log, "shawgpt", "default"),
         )  # fmt: skip
-        page = _open(context, served)
-        _tab(page, "Replies")
+        page = open_page(context, served.url)
+        tab(page, "Replies")
         expect(page.locator("#progress")).to_contain_text("from the shell.csv 2 of 2 done")
         expect(page.locator(".sg-card blockquote").first).to_have_text("<b onclick=x>Lovely</b>; thanks!")
         page.get_by_label("Reply to comment 2", exact=True).fill("my own")
@@ -432,7 +377,7 @@ class TestInTheBrowser:
         assert [(row["who"], row["reply"]) for row in rows][1] == ("'=1+1", "my own")
         _draft(page, "Something of my own, thank you!", 1)
         page.reload()
-        _tab(page, "Replies")
+        tab(page, "Replies")
         expect(page.locator(".sg-card blockquote")).to_have_text("Something of my own, thank you!")
 
     def test_an_encrypted_pdf_waits_for_its_password_which_is_kept_nowhere(
@@ -441,7 +386,7 @@ class TestInTheBrowser:
         writer = PdfWriter(clone_from=PdfReader(served.pdf))
         writer.encrypt("open-sesame", algorithm="AES-256")
         writer.write(tmp_path / "secret.pdf")
-        _tab(page, "Documents")
+        tab(page, "Documents")
         expect(page.locator("#password")).to_be_hidden()
         page.locator("#files input[type=file]").set_input_files(
             [
@@ -478,7 +423,7 @@ class TestInTheBrowser:
         assert not any(b"open-sesame" in path.read_bytes() for path in kept)
 
     def test_table_rows_of_a_passage_are_shown_as_a_table(self, page: Page) -> None:
-        _ask(page, "At how many degrees does water boil in the tin kettle?")
+        ask(page, "At how many degrees does water boil in the tin kettle?")
         page.locator(".sg-chip").first.click()
         panel = page.locator(".sg-panel:popover-open")
         expect(panel.locator("td", has_text="ninety-one degrees")).to_be_visible()
@@ -486,7 +431,7 @@ class TestInTheBrowser:
         assert page.evaluate("window.hacked") is None
 
     def test_a_document_is_uploaded_listed_and_forgotten(self, page: Page, served: SimpleNamespace) -> None:
-        _tab(page, "Documents")
+        tab(page, "Documents")
         listed = page.locator(".sg-document", has_text="Paper filters")
         text = b"# Paper filters\n\nA paper filter is rinsed with hot water before the coffee goes in."
         page.locator("#files input[type=file]").set_input_files(
@@ -517,10 +462,10 @@ class TestInTheBrowser:
         assert list(uploads.iterdir()) == []
 
     def test_hostile_text_runs_and_fetches_nothing(self, context: BrowserContext, served: SimpleNamespace) -> None:
-        page = _open(context, served)  # the context fails the test for any request to the outside
-        _ask(page, HOSTILE[1])
+        page = open_page(context, served.url)  # the context fails the test for any request to the outside
+        ask(page, HOSTILE[1])
         expect(page.locator(".sg-meta")).to_have_count(1)
-        _ask(page, "At how many degrees does water boil in the copper kettle?")
+        ask(page, "At how many degrees does water boil in the copper kettle?")
         expect(page.locator(".sg-answer").nth(1)).to_contain_text("ninety-six degrees")
         page.locator(".sg-mark").first.click()
         expect(page.locator(".sg-panel:popover-open")).to_be_visible()
@@ -532,9 +477,9 @@ class TestInTheBrowser:
         page.get_by_label("Reply to comment 1", exact=True).fill(HOSTILE[4])
         expect(page.locator(".sg-card[data-row='0'] .sg-saved")).to_have_text("Saved")
         page.reload()
-        _tab(page, "Replies")
+        tab(page, "Replies")
         expect(page.get_by_label("Reply to comment 1", exact=True)).to_have_value(HOSTILE[4])
-        _tab(page, "Documents")
+        tab(page, "Documents")
         page.locator("#files input[type=file]").set_input_files(
             {"name": f"<img src=x onerror={BAD}>.md", "mimeType": "text/markdown", "buffer": POST.encode()}
         )
@@ -545,34 +490,34 @@ class TestInTheBrowser:
         assert page.locator(".gradio-container img").count() == 0
 
     def test_nothing_scrolls_sideways_on_a_phone(self, context: BrowserContext, served: SimpleNamespace) -> None:
-        page = _open(context, served)
+        page = open_page(context, served.url)
         page.set_viewport_size({"width": 390, "height": 844})
         width = (
             "[document.documentElement.scrollWidth, ...document.querySelectorAll('.sg-card, .sg-document, .sg-answer')]"
         )
         fits = f"{width}.every((one) => (one.getBoundingClientRect?.().right ?? one) <= 390)"
-        _ask(page, "w" * 300 + " How long does roasted coffee rest before espresso?")
+        ask(page, "w" * 300 + " How long does roasted coffee rest before espresso?")
         expect(page.locator(".sg-meta")).to_have_count(1)
         assert page.evaluate(fits)
         _draft(page, "x" * 400 + "\nHow long does roasted coffee rest before espresso?", 2)
         assert page.evaluate(fits)
-        _tab(page, "Documents")
+        tab(page, "Documents")
         expect(page.locator(".sg-document").first).to_be_visible()
         assert page.evaluate(fits)
 
     def test_a_new_browser_sees_no_others_conversation_and_opens_the_newest_drafts_as_they_are_made(
         self, browser: Browser, page: Page, served: SimpleNamespace
     ) -> None:
-        _ask(page, "How long does roasted coffee rest before espresso?")
+        ask(page, "How long does roasted coffee rest before espresso?")
         expect(page.locator(".sg-meta")).to_have_count(1)
-        _tab(page, "Replies")
+        tab(page, "Replies")
         page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(400)))
         page.get_by_role("button", name="Draft replies").click()
         expect(page.locator(".sg-card").first).to_be_visible()
         other = browser.new_context()
-        fresh = _open(other, served)
+        fresh = open_page(other, served.url)
         expect(fresh.locator(".sg-turn")).to_have_count(0)
-        _tab(fresh, "Replies")
+        tab(fresh, "Replies")
         expect(fresh.locator(".sg-card").first).to_be_visible()
         expect(fresh.locator("#progress")).to_contain_text("of 400 done")
         assert fresh.locator("#earlier input").input_value()
@@ -584,7 +529,7 @@ class TestInTheBrowser:
     def test_documents_are_listed_as_they_are_when_the_page_is_loaded(
         self, browser: Browser, page: Page, served: SimpleNamespace
     ) -> None:
-        _tab(page, "Documents")
+        tab(page, "Documents")
         page.locator("#files input[type=file]").set_input_files(
             {"name": "late.md", "mimeType": "text/markdown", "buffer": b"# A late note\n\nIt came after the start."}
         )
@@ -594,11 +539,11 @@ class TestInTheBrowser:
         expect(late).to_be_visible()
         expect(late.locator(".sg-path")).to_have_text("default/late.md")
         page.reload()
-        _tab(page, "Documents")
+        tab(page, "Documents")
         expect(late).to_be_visible()
         other = browser.new_context()
-        fresh = _open(other, served)
-        _tab(fresh, "Documents")
+        fresh = open_page(other, served.url)
+        tab(fresh, "Documents")
         expect(fresh.locator(".sg-document", has_text="A late note")).to_be_visible()
         other.close()
         late.get_by_role("button", name="Forget").click()
@@ -606,14 +551,14 @@ class TestInTheBrowser:
         expect(late).to_have_count(0)
         expect(page.locator(".sg-count")).to_be_focused()
         page.reload()
-        _tab(page, "Documents")
+        tab(page, "Documents")
         expect(page.locator(".sg-document").first).to_be_visible()
         expect(late).to_have_count(0)
 
     def test_pasted_comments_and_a_file_are_refused_together_and_both_kept(self, page: Page, tmp_path: Path) -> None:
         file = tmp_path / "two.csv"
         file.write_text("first,second\na,b\nc,d\n", encoding="utf-8")
-        _tab(page, "Replies")
+        tab(page, "Replies")
         page.locator("#pasted textarea").fill("A pasted one, thank you!")
         page.locator("#comments input[type=file]").set_input_files(file)
         expect(page.locator("#column")).to_be_visible()  # also where the column can't be told
@@ -632,9 +577,9 @@ class TestInTheBrowser:
         expect(page.locator("#progress")).to_contain_text("two.csv 2 of 2 done")
 
     def test_clearing_ends_the_answer_that_is_being_written(self, browser: Browser, modelled: SimpleNamespace) -> None:
-        page = _open(browser.new_context(), modelled)
+        page = open_page(browser.new_context(), modelled.url)
         expect(page.locator("#talk")).to_contain_text("in its own words, and each of its sentences is compared")
-        _ask(page, "At how many degrees does water boil in the copper kettle?")
+        ask(page, "At how many degrees does water boil in the copper kettle?")
         expect(page.locator(".sg-pending .sg-said")).to_contain_text("It boils.")
         (modelled.signs / "ended").unlink(missing_ok=True)  # of the warming up
         page.get_by_role("button", name="Clear").click()
@@ -645,16 +590,43 @@ class TestInTheBrowser:
             page.wait_for_timeout(50)
         assert (modelled.signs / "ended").exists()
         (modelled.signs / "go").touch()
-        _ask(page, "At how many degrees does water boil in the copper kettle?")
+        ask(page, "At how many degrees does water boil in the copper kettle?")
         expect(page.locator(".sg-meta")).to_contain_text("1 of 1 sentence found in the documents")
         expect(page.locator(".sg-turn")).to_have_count(1)
+        page.context.close()
+
+    def test_an_answer_can_be_stopped_and_what_is_typed_meanwhile_waits_in_the_box(
+        self, browser: Browser, modelled: SimpleNamespace
+    ) -> None:
+        page = open_page(browser.new_context(), modelled.url)
+        box = page.locator("#question")
+        expect(box.locator(".submit-button")).to_have_text("Ask")
+        ask(page, "At how many degrees does water boil in the copper kettle?")
+        expect(page.locator(".sg-pending .sg-said")).to_contain_text("It boils.")
+        expect(box.locator(".submit-button")).to_have_count(0)
+        ask(page, "And in the blue kettle?")
+        expect(box.locator("textarea")).to_have_value("And in the blue kettle?")
+        (modelled.signs / "ended").unlink(missing_ok=True)  # of the warming up
+        box.get_by_role("button", name="Stop").click()
+        expect(page.locator(".sg-turn .sg-abstained")).to_have_text("Stopped before it was answered.")
+        for _ in range(200):
+            if (modelled.signs / "ended").exists():
+                break
+            page.wait_for_timeout(50)
+        assert (modelled.signs / "ended").exists()
+        (modelled.signs / "go").touch()
+        expect(box.locator("textarea")).to_have_value("And in the blue kettle?")
+        box.locator(".submit-button").click()
+        expect(page.locator(".sg-turn")).to_have_count(2)
+        expect(page.locator(".sg-turn .sg-meta")).to_contain_text("Responder: local")
+        expect(box.locator(".submit-button")).to_have_text("Ask")
         page.context.close()
 
     def test_replies_appear_in_the_order_in_which_they_are_finished_and_stopping_keeps_them(
         self, browser: Browser, modelled: SimpleNamespace
     ) -> None:
-        page = _open(browser.new_context(), modelled)
-        _tab(page, "Replies")
+        page = open_page(browser.new_context(), modelled.url)
+        tab(page, "Replies")
         expect(page.locator("#writer")).to_have_text("Writes with: local")
         page.locator("#pasted textarea").fill("\n".join(f"Great video go{n}, thank you!" for n in range(1, 7)))
         page.get_by_role("button", name="Draft replies").click()
@@ -680,7 +652,7 @@ class TestInTheBrowser:
     ) -> None:
         for n in (1, 2):
             (modelled.signs / f"go{n}").touch()
-        page = _open(browser.new_context(), modelled)
+        page = open_page(browser.new_context(), modelled.url)
         _draft(page, "Great video go1, thank you!\nGreat video go2, thank you!", 2)
         modelled.process.kill()
         modelled.process.wait()
@@ -693,7 +665,7 @@ class TestInTheBrowser:
         page.goto("about:blank")  # as where Gradio, at the next click, loads the page anew
         modelled.process, _ = modelled.start(port)
         page.goto(modelled.url)
-        _tab(page, "Replies")
+        tab(page, "Replies")
         for n in (1, 2):
             expect(page.get_by_label(f"Reply to comment {n}", exact=True)).to_have_value(f"my own {n}")
             expect(page.locator(f".sg-card[data-row='{n - 1}'] .sg-saved")).to_have_text(re.compile("Saved|Edited"))
@@ -718,8 +690,16 @@ class TestInTheBrowser:
                 assert answer.status_code in (403, 404), (route, path)
 
 
+def test_a_page_of_another_site_that_was_pointed_here_is_refused(served: SimpleNamespace) -> None:
+    for host in ("evil.example", "evil.example:7860", "127.0.0.1.evil.example", ""):
+        for path in ("", "config", "gradio_api/info", "static/img/logo.svg"):
+            assert httpx.get(f"{served.url}{path}", headers={"Host": host}).status_code in (400, 421), (host, path)
+    for host in ("localhost", "localhost:7860", "127.0.0.1", "[::1]:7860"):
+        assert httpx.get(f"{served.url}config", headers={"Host": host}).status_code == 200
+
+
 def test_with_a_login_nothing_is_shown_without_it_and_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
-    process, url = _server(tmp_path / "home", "--auth", "nell:secret")
+    process, url = start(tmp_path / "home", "--auth", "nell:secret")
     config = httpx.get(f"{url}config")
     process.send_signal(signal.SIGINT)
     said, trouble = process.communicate(timeout=20)

@@ -1,14 +1,13 @@
 """Asking one's PDFs on the page, in a real browser: the cited page is shown as a picture with the passage marked."""
 
 import json
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
-from test_page import CHROMIUM, QUIET, _ask, _is_outside, _open, _server, _tab, browser_test
+from pages import ask, browser_test, open_page, serving, session, tab
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from test_page_picture import laid_out
 
 from bot.assistant import Assistant
@@ -40,42 +39,27 @@ def served(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Iter
     with Assistant(folder / "home", "test", writing=True) as assistant:
         assistant.__dict__["embedder"] = embedder
         assistant.ingest([str(folder / "handbook.pdf"), str(folder / "lamps.md")], "default")
-    process, url = _server(folder / "home")
-    yield SimpleNamespace(url=url, home=folder / "home", pdf=folder / "handbook.pdf", body=body)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, started once."""
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield started
-        started.close()
+    with serving(folder / "home") as url:
+        yield SimpleNamespace(url=url, home=folder / "home", pdf=folder / "handbook.pdf", body=body)
 
 
 @pytest.fixture
 def context(browser: Browser, served: SimpleNamespace) -> Iterator[BrowserContext]:
     """A browser session that fails the test where anything outside is asked for."""
     served.pdf.write_bytes(served.body)
-    made = browser.new_context(viewport={"width": 1280, "height": 860})
-    outside: list[str] = []
-    made.on("request", lambda request: outside.append(request.url) if _is_outside(request.url) else None)
-    yield made
-    made.close()
-    assert outside == []
+    with session(browser) as made:
+        yield made
 
 
 @pytest.fixture
 def page(context: BrowserContext, served: SimpleNamespace) -> Page:
     """The page, open."""
-    return _open(context, served)
+    return open_page(context, served.url)
 
 
 def _source_of(page: Page, question: str) -> Locator:
     """Ask, and open the panel of the answer's first source."""
-    _ask(page, question)
+    ask(page, question)
     page.locator(".sg-answer .sg-mark").first.click()
     panel = page.locator(".sg-panel:popover-open")
     expect(panel).to_be_visible()
@@ -152,11 +136,11 @@ class TestRatings:
     def test_a_rating_and_its_note_are_kept_and_there_again_after_a_reload(
         self, page: Page, served: SimpleNamespace
     ) -> None:
-        _ask(page, "When is the forklift inspected?")
+        ask(page, "When is the forklift inspected?")
         page.get_by_role("button", name="Bad answer").click()
         page.get_by_label("Note on this answer").fill("It is inspected <b>twice</b> & logged")
         expect(page.locator(".sg-rating .sg-saved")).to_have_text("Saved")
-        _ask(page, "Where are boots with steel caps handed out?")  # the conversation is drawn anew
+        ask(page, "Where are boots with steel caps handed out?")  # the conversation is drawn anew
         expect(page.locator(".sg-rating")).to_have_count(2)
         expect(page.locator(".sg-note-of").first).to_have_value("It is inspected <b>twice</b> & logged")
         page.reload()
@@ -176,7 +160,7 @@ class TestRatings:
         expect(good.first).to_have_attribute("aria-pressed", "false")
 
     def test_a_conversation_is_exported_with_its_pages_and_ratings(self, page: Page) -> None:
-        _ask(page, "When is the forklift inspected?")
+        ask(page, "When is the forklift inspected?")
         page.get_by_role("button", name="Good answer").click()
         page.get_by_label("Note on this answer").fill("=1+1 right")
         said = {}
@@ -196,9 +180,9 @@ class TestSeveralKnowledgeBases:
     pytestmark = browser_test
 
     def test_a_new_one_is_made_filled_asked_and_left_again(self, page: Page, tmp_path: Path) -> None:
-        _ask(page, "When is the forklift inspected?")
+        ask(page, "When is the forklift inspected?")
         expect(page.locator(".sg-rating")).to_have_count(1)
-        _tab(page, "Documents")
+        tab(page, "Documents")
         page.get_by_role("button", name="New knowledge base").click()
         name = page.get_by_label("Its name")
         make = page.get_by_role("button", name="Make it", exact=True)
@@ -214,7 +198,7 @@ class TestSeveralKnowledgeBases:
         page.locator("#files input[type=file]").set_input_files(tmp_path / "lease.pdf")
         page.get_by_role("button", name="Add documents").click()
         expect(page.locator("#list")).to_contain_text("1 document, 1 chunk in contracts")
-        _tab(page, "Ask")
+        tab(page, "Ask")
         expect(page.locator(".sg-turn")).to_have_count(0)  # another knowledge base is another conversation
         panel = _source_of(page, "When does the lease of the yard end?")
         panel.get_by_role("button", name="Show the page").click()
@@ -224,7 +208,7 @@ class TestSeveralKnowledgeBases:
         page.get_by_label("Knowledge base").click()
         page.get_by_role("option", name="default").click()
         expect(page.locator(".sg-turn")).to_have_count(0)
-        _ask(page, "When is the forklift inspected?")
+        ask(page, "When is the forklift inspected?")
         expect(page.locator(".sg-answer")).to_contain_text("every morning")
 
 

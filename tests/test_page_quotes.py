@@ -1,28 +1,23 @@
 """The Quotes tab: stored quotes and what they are; and nothing of a stranger's becomes markup."""
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from pages import needs_browser, open_page, serving, session
+from playwright.sync_api import Browser, Page, expect
 
 from bot.assistant import Assistant
 from bot.drafts import WrittenBy
 from bot.page.quotes import cards_html
 from bot.quotes import Nearest, Quote
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 BAD = "<img src=x onerror=window.hacked=1>"
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, embedder) -> Iterator[Page]:
+def page(tmp_path_factory: pytest.TempPathFactory, embedder, browser: Browser) -> Iterator[Page]:
     """The page of a server of its own, on the Quotes tab, with the sample's quotes and a hostile one."""
     folder = tmp_path_factory.mktemp("page")
     hostile = folder / f"{BAD.replace('/', '')}.csv"
@@ -31,24 +26,8 @@ def page(tmp_path_factory: pytest.TempPathFactory, embedder) -> Iterator[Page]:
         assistant.__dict__["embedder"] = embedder
         for file in (SAMPLE / "quotes.csv", hostile):
             assistant.import_quotes(file, lambda *_: None)
-    command = [sys.executable, "-c", "from bot.cli import main; main()", "--home", str(folder / "home"), "serve"]
-    process = subprocess.Popen(
-        [*command, "--port", "0", "--persona", "quotes"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ,
-    )  # fmt: skip
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert "http://" in line, process.communicate()[1]
-    url = next(word for word in line.split() if word.startswith("http://"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        made = browser.new_page(viewport={"width": 390, "height": 800})
-        made.set_default_timeout(30_000)
-        made.goto(url)
-        yield made
-        browser.close()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=120)
+    with serving(folder / "home", "--persona", "quotes") as url, session(browser, 390, 800) as made:
+        yield open_page(made, url)
 
 
 def ask(page: Page, text: str) -> None:
@@ -58,7 +37,7 @@ def ask(page: Page, text: str) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `make browser` installs it")
+@needs_browser
 @pytest.mark.timeout(300)
 def test_stored_quotes_are_found_labelled_and_shown_as_text(page):
     shown = page.locator("#quotes")

@@ -1,28 +1,22 @@
 """The SQL tab: a schema or a file, a question, the query, its table; and nothing of a stranger's becomes markup."""
 
-import os
 import re
-import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from pages import needs_browser, open_page, serving, session, tab
+from playwright.sync_api import Browser, Page, expect
 
 from bot.page.sql import Databases, answer_html, run_query
 from bot.sql.ask import Answer
 from bot.sql.reader import Result
 from data.errors import BadInput
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SAMPLE = Path(__file__).parents[1] / "data" / "sample" / "sql"
 BAD = "<img src=x onerror=window.hacked=1>"
-expect.set_options(timeout=60_000)  # milliseconds: on a busy computer each question starts a process
 
 
 def database(path: Path, script: str) -> Path:
@@ -33,37 +27,24 @@ def database(path: Path, script: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Page]:
     """The page of a server of its own, on the SQL tab."""
     folder = tmp_path_factory.mktemp("page")
     scratch = folder / "tmp"
     scratch.mkdir()
-    command = [sys.executable, "-c", "from bot.cli import main; main()", "--home", str(folder / "home"), "serve"]
-    process = subprocess.Popen(
-        [*command, "--port", "0", "--persona", "sql"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)},
-    )  # fmt: skip
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert "http://" in line, process.communicate()[1]
-    url = next(word for word in line.split() if word.startswith("http://"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        made = browser.new_page()
-        made.set_default_timeout(20_000)
-        made.goto(url)
-        made.get_by_role("tab", name="SQL").click()
-        yield made
-        made.close()
+    with (
+        serving(folder / "home", "--persona", "sql", TMPDIR=str(scratch)) as url, session(browser) as made
+    ):  # fmt: skip
+        page = open_page(made, url)
+        tab(page, "SQL")
+        yield page
+        page.close()
         for _ in range(100):  # the server hears of the end of the session by and by
             left = [*scratch.rglob("open.sqlite")]
             if not left:
                 break
             threading.Event().wait(0.1)
-        browser.close()
         assert not left
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
 
 
 def open_file(page: Page, path: Path) -> None:
@@ -77,7 +58,7 @@ def run(page: Page, sql: str) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `make browser` installs it")
+@needs_browser
 class TestInTheBrowser:
     def test_a_question_to_an_opened_file_gives_a_query_and_its_table(self, page: Page, tmp_path: Path) -> None:
         open_file(page, database(tmp_path / "shop.sqlite", (SAMPLE / "shop.sql").read_text(encoding="utf-8")))

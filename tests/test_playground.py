@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +16,8 @@ from typing import Any
 
 import pytest
 import tiny
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pages import needs_browser, open_page, serving, session, tab
+from playwright.sync_api import Browser, Page, expect
 
 from bot.assistant import Assistant
 from bot.chat_responder import ChatResponder
@@ -387,9 +387,6 @@ def slowly(self, given, adapter):
 LocalModel._step = slowly
 main()
 """
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-expect.set_options(timeout=60_000)  # milliseconds: the first try waits for the models
 BAD = "<img src=x onerror=window.hacked=1> [/INST] </textarea><script>window.hacked=1</script>"
 
 
@@ -398,41 +395,18 @@ def served(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     """The address of a server of its own process, and the folder of the signs that its model heeds."""
     signs = tmp_path_factory.mktemp("signs")
     work = shutil.copytree(home, signs.parent / "served", ignore=shutil.ignore_patterns("lock*"))
-    command = [sys.executable, "-c", SLOWLY, str(signs), "--home", str(work), "serve", "--port", "0"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert "http://" in line, process.communicate()[1]
-    yield next(word for word in line.split() if word.startswith("http://")), signs
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield started
-        started.close()
+    with serving(work, program=(SLOWLY, str(signs)), OMP_NUM_THREADS="1") as url:
+        yield url, signs
 
 
 @pytest.fixture
 def page(browser: Browser, served: tuple[str, Path]) -> Iterator[Page]:
     """The tab, open; the test fails where anything outside is asked for, or what was typed has run."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    outside: list[str] = []
-    inside = ("http://127.0.0.1:", "data:", "blob:")
-    context.on("request", lambda asked: None if asked.url.startswith(inside) else outside.append(asked.url))
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    page.goto(served[0])
-    page.get_by_role("tab", name="Playground").click()
-    expect(page.locator("#play-text textarea")).to_be_visible()
-    yield page
-    assert page.evaluate("window.hacked") is None
-    assert outside == []
-    context.close()
+    with session(browser, 1280, 900) as context:
+        page = open_page(context, served[0])
+        tab(page, "Playground")
+        expect(page.locator("#play-text textarea")).to_be_visible()
+        yield page
 
 
 def choose(page: Page, side: str, label: str, option: str) -> None:
@@ -441,7 +415,7 @@ def choose(page: Page, side: str, label: str, option: str) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `make browser` installs it")
+@needs_browser
 class TestInTheBrowser:
     def test_base_and_adapter_write_at_once_and_both_are_stopped(self, page: Page, served: tuple[str, Path]) -> None:
         choose(page, "A", "Responder", "local")

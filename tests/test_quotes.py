@@ -3,21 +3,28 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pages import needs_browser, open_page, serving, session
+from playwright.sync_api import expect
 from tiny import SAMPLE, make_gpt2
+from typer.testing import CliRunner
 
 from bot.adapters import choose, train_adapter
 from bot.assistant import Assistant
+from bot.cli import app
 from bot.local_model import LocalModel, Written
 from bot.quote_files import read_quotes
 from bot.quotes import ABOUT, LEARNED, Quoter
 from bot.responders import Asked, settle
+from bot.service.cited import cited
+from bot.service.other_tasks import of_quote
 from data.database import Database
-from data.errors import AdapterRefused, BadInput
+from data.errors import AdapterRefused, BadInput, ShawGPTError
 from data.persona import load_persona
 from data.quotes import Quotes, StoredQuote
 from finetune.card import read_card
@@ -349,3 +356,77 @@ def test_ask_and_import_from_outside(tmp_path, home):
         assert told["told"].startswith("Generated, not a real quote by Wu Zetian")
     run("ask", "--persona", "quotes", code=2)
     run("import", "quotes", tmp_path / "none.csv", code=2)
+
+
+def test_a_program_is_told_of_each_quote_whether_somebody_really_said_it(parrot):
+    row = few()[0]
+    copy = of_quote("X Y", parrot.quoter.labelled("X Y", Written(row["quote"], 9, "end")))
+    said = cited(copy, copy.sentences)
+    assert said.text == f"“{row['quote']}” — {row['author']} [1]"
+    assert "in the name of X Y, whose it is not" in copy.reason
+    made_up = of_quote("X Y", parrot.quoter.labelled("X Y", Written("A lamp left burning is a letter.", 9, "end")))
+    said = cited(made_up, made_up.sentences)
+    assert said.text == "“A lamp left burning is a letter.”\n\n(Generated, not a real quote by X Y.)"
+    assert said.citations == ()
+
+
+def test_an_evaluation_tells_new_from_copied_on_both_sides(home, tmp_path):
+    def evaluate(*args: object) -> str:
+        command = ["--home", str(home), "eval", "quotes", *map(str, args)]
+        return CliRunner(env={"COLUMNS": "160"}).invoke(app, command, catch_exceptions=False).stdout
+
+    others = [f"What the {n}th lighthouse keeps to itself no ship has asked,Keeper {n}" for n in range(4)]
+    (tmp_path / "others.csv").write_text("\n".join(["quote,author", *others]), encoding="utf-8")
+    told = json.loads(
+        evaluate("--adapter", "parrot", tmp_path / "others.csv", "--limit", 4, "-o", tmp_path / "out", "--json")
+    )
+    assert told == json.loads((tmp_path / "out" / "eval.json").read_text(encoding="utf-8"))
+    assert [(side["name"], side["authors"], side["quotes"]) for side in told["sides"]] == [
+        ("learned", 4, 4), ("others", 4, 4),
+    ]  # fmt: skip
+    learned, others = ({each["name"]: each["value"] for each in side["measures"]} for side in told["sides"])
+    assert learned["copies"] >= 0.75 > others["copies"]
+    assert learned["perplexity"] < others["perplexity"]
+    with (tmp_path / "out" / "quotes.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["authors"] for row in rows] == ["learned"] * 4 + ["others"] * 4
+    assert {row["label"] for row in rows} <= {"stored", "close", "generated"}
+    known = {row["quote"]: row["author"] for row in few()}
+    assert all(row["by"] == known[row["quote"]] for row in rows[:4] if row["label"] == "stored")
+    shown = evaluate("--adapter", "lora", "--limit", 2, "--sampling", "max_tokens=16")
+    for said in ("authors it learned", "other authors", "perplexity", "quotes.csv"):
+        assert said in shown
+    assert (home / "adapters" / "lora" / "evaluation-quotes" / "quotes.csv").is_file()
+    for args, told in (
+        ((), "name an adapter"), (("--adapter", "nobody"), "nobody"),
+        (("--adapter", "parrot", tmp_path / "none.csv"), "none.csv"),
+    ):  # fmt: skip
+        with pytest.raises(ShawGPTError, match=told):
+            evaluate(*args)
+
+
+@needs_browser
+@pytest.mark.browser
+@pytest.mark.timeout(300)
+def test_on_the_page_what_a_model_writes_is_labelled(home, browser):
+    row = few()[0]
+    with (
+        serving(home, "--persona", "quotes", "--adapter", "parrot", OMP_NUM_THREADS="1") as url,
+        session(browser, 390, 844) as context,
+    ):
+        page = open_page(context, url)
+        shown = page.locator("#quotes")
+        expect(page.locator("#quotes-find")).to_have_text("Write")
+        page.locator("#quotes-who input").fill(row["author"])
+        page.locator("#quotes-who input").press("Tab")
+        page.locator("#quotes-find").click()
+        card = shown.locator(".sg-quote")
+        expect(card).to_have_count(3)
+        for told in card.locator(".sg-told").all():
+            expect(told).to_have_text(re.compile("^(Stored quote, by|Generated, not a real quote by) "))
+        expect(card.first).to_contain_text("Responder: local (parrot)")
+        page.locator("#quotes-who input").fill("Wu Zetian")
+        page.locator("#quotes-who input").press("Tab")
+        page.locator("#quotes-find").click()
+        expect(shown).to_contain_text("Wu Zetian")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -53,8 +53,9 @@ def serve(
         from bot.service.app import Service
 
         demo, desk = build(assistant)
-        access = access or Access()
-        service = Service(desk, host, is_loopback(host), access)
+        access, here = access or Access(), is_loopback(host)
+        service = Service(desk, host, here, access)
+        beside = service.beside(open_here=here and login is None)
         desk.warm_up()
         demo.queue(max_size=WAITING, default_concurrency_limit=8, api_open=False)
         _, url, _ = demo.launch(
@@ -64,12 +65,12 @@ def serve(
             allowed_paths=[], blocked_paths=[str(home)], max_file_size=UPLOAD_LIMIT, strict_cors=True, ssr_mode=False,
             pwa=False, mcp_server=False, enable_monitoring=False, run_history=False, footer_links=[], show_error=False,
             theme=theme(), css=css(), favicon_path=str(Path(__file__).with_name("favicon.svg")),
-            app_kwargs={"middleware": [service.beside()], "lifespan": service.lifespan},
+            app_kwargs={"middleware": [beside], "lifespan": service.lifespan},
         )  # fmt: skip
         over = _told_to_stop()
         try:
             print(f"ShawGPT is at {url} (Ctrl-C stops it)", flush=True)
-            print(_for_programs(url, bool(access.keys), is_loopback(host)), flush=True)
+            print(_for_programs(url, bool(access.keys), here), flush=True)
             over.wait()
         finally:
             service.close()

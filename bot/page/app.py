@@ -42,7 +42,7 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
         talks = gr.BrowserState(NO_TALKS, storage_key="shawgpt-talks", secret="shawgpt")
         with gr.Tabs(elem_id="tabs", selected=None if assistant.persona.task == "reply" else assistant.persona.task):
             with gr.Tab("Ask", id="ask"):
-                turns, talk = ask_tab(desk, kb, talks, demo)
+                turns, talk, who = ask_tab(desk, kb, talks, demo)
             with gr.Tab("Replies", id="replies"):
                 personas = replies_tab(desk, kb, opened, demo)
             with gr.Tab("Documents", id="documents"):
@@ -59,8 +59,8 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
         )  # fmt: skip
         # The first document makes "No documents yet" untrue in the other tab.
         listed.change(
-            lambda name, seen, before: gr.skip() if before or open_of(seen) else nothing_asked(desk, name),
-            [kb, talks, turns], [talk],
+            lambda name, seen, before, slug: gr.skip() if before or open_of(seen) else nothing_asked(desk, name, slug),
+            [kb, talks, turns, who], [talk],
             show_progress="hidden", api_visibility="private",
         )  # fmt: skip
     return demo, desk

@@ -9,25 +9,26 @@ from typing import Any
 
 import gradio as gr
 
-from bot.drafts import Answer
-from bot.extractive import LIKELY
-from bot.page.citations import PANELS, Citations
+from bot.page.at_work import AtWork
+from bot.page.citations import PANELS
 from bot.page.desk import Desk
-from bot.page.markup import attribute, reason_html, text_html
+from bot.page.markup import attribute, text_html
 from bot.page.pictures import page_pictures
 from bot.page.rating import SCRIPT as RATING
-from bot.page.rating import export_row, rating_functions, rating_row
+from bot.page.rating import rating_functions
+from bot.page.talk_html import conversation
 from bot.page.talks import Turn, begin, earlier, kb_of, open_of, opened, restored, said_of
 from data.errors import ShawGPTError
-from data.persona import load_persona
+from data.persona import Persona, load_persona
 
 LONGEST = 2000  # characters of a question
 EXAMPLES = 4
-NEAREST = 3  # passages shown where there is no answer
+PLACEHOLDER = "Ask your documents…"
+ASK: dict[str, Any] = {"submit_btn": "Ask", "stop_btn": False}  # what the box offers
+STOP: dict[str, Any] = {"submit_btn": False, "stop_btn": "Stop"}  # and while an answer is being made
 _NUMBER = re.compile(r"\s*\(?\d{1,2}[.):]\s*")  # "1) What …"
 _ELSEWHERE = re.compile(r"(?i)\b(?:it|its|this|that|these|those|they|them|here|there)\b")  # "Can I buy it?"
 EVERY = 0.15  # seconds between two pictures of an answer that is being written
-WHY = {"declined": "Out of scope: neither looked up nor put to a model", "noted": "Remembered in this conversation"}
 LOOKED_AT = 30  # documents whose headings may give an example
 
 # Clicks on an example ask it. What is new comes into view; the composer covers the end of the page, hence the margin in
@@ -41,10 +42,12 @@ watch('value', () => element.querySelector('.sg-turn:last-child')?.scrollIntoVie
 """
 
 
-def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks) -> tuple[gr.State, gr.HTML]:
+def ask_tab(
+    desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
+) -> tuple[gr.State, gr.HTML, gr.Dropdown]:
     """Build the tab; `kb` is the selector in the header, `talks` the conversations of this browser (bot/page/talks.py).
 
-    Returns the turns, and the conversation that shows them.
+    Returns the turns, the conversation that shows them, and the choice of personas.
     """
     turns = gr.State([])
     known = desk.personas("reply")
@@ -67,43 +70,46 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
     )
     with gr.Row(elem_id="composer"):
         box = gr.Textbox(
-            placeholder="Ask your documents…", label="Question", show_label=False, container=False, lines=1,
+            placeholder=PLACEHOLDER, label="Question", show_label=False, container=False, lines=1,
             max_lines=6, max_length=LONGEST, autofocus=True, submit_btn="Ask", scale=8, elem_id="question",
         )  # fmt: skip
         again = gr.Button("Clear", size="sm", scale=0, min_width=72, elem_id="clear-talk")
 
-    # What each open page is being answered. Gradio's browser code doesn't wait for a cancellation to be done, so a
-    # last piece could bring back what was cleared: an answer whose mark is gone shows nothing more.
-    at_work: dict[str | None, object] = {}
+    at_work = AtWork()
 
     def ask(
         question: str, who: str, kb_name: str, past: list[Turn], seen: object, request: gr.Request
     ) -> Iterator[dict[Any, object]]:
-        asked = question.strip()[:LONGEST]
-        if not asked:
+        asked, page = question.strip()[:LONGEST], request.session_hash
+        work = at_work.begin(page) if asked else None
+        if work is None:  # what is typed while an answer is being made stays in the box
             yield {}
             return
-        session = open_of(seen) if past else ""  # what was cleared is no part of it
         try:
-            session = session or begin(desk, who, kb_name)
+            with closing(asking(asked, who, kb_name, past, seen)) as growing:
+                for shown in growing:
+                    with work.sending():
+                        if work.stopped:
+                            return
+                        yield shown
+        finally:
+            at_work.end(page, work)
+
+    def asking(asked: str, who: str, kb_name: str, past: list[Turn], seen: object) -> Generator[dict[Any, object]]:
+        """What the page shows as the answer to `asked` grows."""
+        try:
+            session = (open_of(seen) if past else "") or begin(desk, who, kb_name)  # what was cleared is no part of it
         except ShawGPTError as error:  # a full disk
             failed = [*past, Turn(asked, error=str(error))]
             yield {turns: failed, talk: conversation(failed)}
             return
-        mark = at_work[request.session_hash] = object()
-        now: list[Turn] = [*past, Turn(asked)]
-        try:
-            yield {turns: now, talk: conversation(now), box: "", talks: opened(seen, session)}
-            with closing(answer(desk, kb_name, asked, who, session, past)) as growing:
-                for turn in growing:
-                    if at_work.get(request.session_hash) is not mark:
-                        return
-                    now = [*past, turn]
-                    yield {turns: now, talk: conversation(now)}
-            yield {before: earlier(desk, opened(seen, session))}
-        finally:
-            if at_work.get(request.session_hash) is mark:
-                del at_work[request.session_hash]
+        begun = {box: gr.update(value="", **STOP), talks: opened(seen, session)}
+        with closing(answer(desk, kb_name, asked, who, session, past)) as growing:
+            for turn in growing:
+                now = [*past, turn]
+                yield {turns: now, talk: conversation(now), **begun}
+                begun = {}
+        yield {before: earlier(desk, opened(seen, session)), box: gr.update(**ASK)}
 
     def example(
         who: str, kb_name: str, past: list[Turn], seen: object, event: gr.EventData, request: gr.Request
@@ -111,15 +117,22 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
         yield from ask(str(event.question), who, kb_name, past, seen, request)
 
     def anew(kb_name: str, seen: object, who: str, request: gr.Request) -> dict[Any, object]:
-        at_work.pop(request.session_hash, None)
-        ended = opened(seen, "")
-        return {turns: [], talk: nothing_asked(desk, kb_name, who), talks: ended, before: earlier(desk, ended)}
+        at_work.stop(request.session_hash)
+        ended, told = opened(seen, ""), gr.update(placeholder=placeholder(desk, who, kb_name), **ASK)
+        empty = nothing_asked(desk, kb_name, who)
+        return {turns: [], talk: empty, box: told, talks: ended, before: earlier(desk, ended)}
 
     def clear(kb_name: str, seen: object, who: str, request: gr.Request) -> dict[Any, object]:
-        return {**anew(kb_name, seen, who, request), box: ""}
+        return {**anew(kb_name, seen, who, request), box: gr.update(value="", **ASK)}
+
+    def stop(past: list[Turn], request: gr.Request) -> dict[Any, object]:
+        at_work.stop(request.session_hash)
+        now = [*past[:-1], replace(past[-1], unchecked="", stopped=True)] if past and past[-1].unanswered else past
+        return {turns: now, talk: conversation(now), box: gr.update(**ASK)}
 
     def elsewhere(kb_name: str, seen: object, who: str, request: gr.Request) -> dict[Any, object]:
-        return anew(kb_name, seen, who, request) if kb_of(desk, open_of(seen)) not in ("", kb_name) else {}
+        other = kb_of(desk, open_of(seen)) not in ("", kb_name)
+        return anew(kb_name, seen, who, request) if other else {}
 
     def other_persona(who: str, seen: object, request: gr.Request) -> dict[Any, object]:
         wanted = desk.knowledge_base(who)
@@ -127,13 +140,13 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
         return {**anew(wanted, seen, who, request), kb: gr.update(choices=known, value=wanted, visible=len(known) > 1)}
 
     def reopen(session: str | None, seen: object, request: gr.Request) -> dict[Any, object]:
-        at_work.pop(request.session_hash, None)
+        at_work.stop(request.session_hash)
         found, past = restored(desk, session or "")
         if found is None or not past:  # the first time, or it was forgotten
             return {talk: nothing_asked(desk, desk.assistant.kb), before: earlier(desk, seen)}
-        now = opened(seen, found.id)
+        now, told = opened(seen, found.id), gr.update(placeholder=placeholder(desk, found.persona, found.kb), **ASK)
         return {
-            turns: past, talk: conversation(past), talks: now, before: earlier(desk, now),
+            turns: past, talk: conversation(past), talks: now, before: earlier(desk, now), box: told,
             who: found.persona if found.persona in {slug for _, slug in desk.personas("reply")} else gr.skip(),
             kb: found.kb if found.kb in desk.knowledge_bases() else gr.skip(),
         }  # fmt: skip
@@ -143,22 +156,23 @@ def ask_tab(desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
 
     outputs = [turns, talk, box, talks, before, who, kb]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    asked = [
-        gr.on([box.submit], ask, [box, who, kb, turns, talks], outputs, **quiet),
-        talk.select(example, [who, kb, turns, talks], outputs, **quiet),
-    ]
-    # What is being answered ends with them: Gradio closes the generator, and so the model's.
-    again.click(clear, [kb, talks, who], outputs, cancels=asked, **quiet)
+    # Several at once as far as Gradio's browser code goes, which would pass over what is asked while it thinks that an
+    # answer is still being made; `ask` takes one at a time.
+    several: dict[str, Any] = {"trigger_mode": "multiple", **quiet}
+    box.submit(ask, [box, who, kb, turns, talks], outputs, **several)
+    talk.select(example, [who, kb, turns, talks], outputs, **several)
+    box.stop(stop, [turns], outputs, **quiet)
+    again.click(clear, [kb, talks, who], outputs, **quiet)
     # Another knowledge base is another conversation: the numbers under the old answers are not its documents.
-    kb.input(anew, [kb, talks, who], outputs, cancels=asked, **quiet)
+    kb.input(anew, [kb, talks, who], outputs, **quiet)
     # One that was made just now is chosen without anybody's hand on the selector; a conversation that is opened again
     # chooses its own.
-    kb.change(elsewhere, [kb, talks, who], outputs, cancels=asked, **quiet)
-    who.input(other_persona, [who, talks], outputs, cancels=asked, **quiet)
-    before.input(reopen, [before, talks], outputs, cancels=asked, **quiet)
+    kb.change(elsewhere, [kb, talks, who], outputs, **quiet)
+    who.input(other_persona, [who, talks], outputs, **quiet)
+    before.input(reopen, [before, talks], outputs, **quiet)
     # Whoever loads the page goes on where this browser was.
     demo.load(resume, [talks], outputs, **quiet)
-    return turns, talk
+    return turns, talk, who
 
 
 def answer(
@@ -194,18 +208,6 @@ def answer(
         yield replace(turn, answer=given)
 
 
-def conversation(turns: Sequence[Turn]) -> str:
-    """The turns as HTML."""
-    shown = "".join(
-        f'<div class="sg-turn"><div class="sg-question" dir="auto">{text_html(turn.question)}</div>'
-        f"{_understood(turn)}{_reply(turn, i)}</div>"
-        for i, turn in enumerate(turns)
-    )
-    done = turns and (turns[-1].error or _is_whole(turns[-1]))
-    foot = export_row(turns[-1].session) if done else ""
-    return f'<div class="sg-talk" role="log" aria-live="polite" aria-label="Conversation">{shown}</div>{foot}'
-
-
 def examples(desk: Desk, kb: str) -> list[str]:
     """Questions that the documents' own titles and headings ask."""
     store = desk.assistant.store
@@ -233,11 +235,8 @@ def nothing_asked(desk: Desk, kb: str, who: str = "") -> str:
             '<div class="sg-empty"><h2>No documents yet</h2>'
             "<p>Add PDFs, posts or web addresses under <b>Documents</b>; then ask about them here.</p></div>"
         )
-    try:
-        persona = load_persona(who or desk.persona, desk.assistant.folder.path)
-    except ShawGPTError:  # its file was changed, or is gone: asking says so
-        persona = desk.assistant.persona
-    own = persona.inside[:EXAMPLES] if persona.knowledge_base == kb else []
+    persona = _at_home(desk, kb, who)
+    own = persona.inside[:EXAMPLES] if persona else []
     buttons = "".join(
         f'<button type="button" class="sg-example" data-question="{attribute(text)}">{text_html(text)}</button>'
         for text in own or examples(desk, kb)
@@ -248,88 +247,23 @@ def nothing_asked(desk: Desk, kb: str, who: str = "") -> str:
         if desk.assistant.writing.model
         else "Each sentence of an answer is quoted from them. Its number opens the passage it comes from."
     )
-    title = f"Ask {text_html(persona.name)}" if own else "Ask your documents"
-    how = f"{text_html(persona.scope)} {how.replace(' them.', ' the documents.', 1)}" if own else how
+    title = "Ask your documents"
+    if persona:
+        title = f"Ask {text_html(persona.name)}"
+        how = f"{text_html(persona.scope)} {how.replace(' them.', ' the documents.', 1)}"
     return f'<div class="sg-empty"><h2>{title}</h2><p>{how}</p><div class="sg-examples">{buttons}</div></div>'
 
 
-def _understood(turn: Turn) -> str:
-    """What a follow-up was taken for."""
-    query = turn.answer.query if turn.answer else ""
-    return f'<p class="sg-understood" dir="auto">Understood as: {text_html(query)}</p>' if query else ""
+def placeholder(desk: Desk, who: str, kb: str) -> str:
+    """What stands in the empty box."""
+    persona = _at_home(desk, kb, who)
+    return f"Ask {persona.name}…" if persona else PLACEHOLDER
 
 
-def _is_whole(turn: Turn) -> bool:
-    """Whether all of its answer is on the page."""
-    return turn.answer is not None and turn.shown >= len(turn.answer.sentences)
-
-
-def _reply(turn: Turn, number: int) -> str:
-    failure = turn.answer.reason if turn.answer and turn.answer.status == "failed" else turn.error
-    if failure:
-        return f'<div class="sg-answer sg-failed" role="alert"><b>This failed.</b> {reason_html(failure)}</div>'
-    if turn.answer is None and turn.unchecked:
-        return (
-            f'<div class="sg-answer sg-pending"><p class="sg-said" dir="auto">{text_html(turn.unchecked)}</p>'
-            '<span class="sg-dots">Writing; not compared with the documents yet</span></div>'
-        )
-    if turn.answer is None:
-        return '<div class="sg-answer sg-pending"><span class="sg-dots">Looking it up</span></div>'
-    citations = Citations(f"a{number}", turn.answer.passages)
-    if turn.answer.said and not turn.answer.sentences:
-        return _spoken(turn)
-    if turn.answer.status == "abstained":
-        return _abstention(turn, turn.answer, citations)
-    if turn.answer.kind == "plan" and turn.answer.said:
-        return _plan(turn, turn.answer, citations)
-    said = " ".join(citations.sentence(sentence) for sentence in turn.answer.sentences[: turn.shown])
-    if not _is_whole(turn):
-        return f'<div class="sg-answer"><p class="sg-said" dir="auto">{said}</p></div>'
-    return (
-        f'<div class="sg-answer"><p class="sg-said" dir="auto">{said}</p>{citations.chips("Sources")}'
-        f"{_footer(turn.answer)}{rating_row(turn)}{citations.panels()}</div>"
-    )
-
-
-def _spoken(turn: Turn) -> str:
-    """What the persona says itself: a question back, a greeting, or that a question isn't its own to answer."""
-    assert turn.answer
-    kind = turn.answer.kind
-    why = f'<p class="sg-meta"><span>{WHY[kind]}</span></p>' if kind in WHY else ""
-    said = f'<p class="sg-said" dir="auto">{text_html(turn.answer.said)}</p>'
-    return f'<div class="sg-answer" data-kind="{kind}">{said}{why}{rating_row(turn)}</div>'
-
-
-def _plan(turn: Turn, given: Answer, citations: Citations) -> str:
-    items = "".join(f"<li>{citations.sentence(sentence)}</li>" for sentence in given.sentences[: turn.shown])
-    said = f'<p class="sg-said" dir="auto">{text_html(given.said)}</p><ul class="sg-plan sg-said">{items}</ul>'
-    if not _is_whole(turn):
-        return f'<div class="sg-answer" data-kind="plan">{said}</div>'
-    return (
-        f'<div class="sg-answer" data-kind="plan">{said}{citations.chips("Sources")}{_footer(given)}{rating_row(turn)}'
-        f"{citations.panels()}</div>"
-    )
-
-
-def _abstention(turn: Turn, given: Answer, citations: Citations) -> str:
-    citations.add(given.passages[:NEAREST])
-    return (
-        f'<div class="sg-answer sg-abstained"><p class="sg-said"><b>Not answered:</b> {reason_html(given.reason)}.</p>'
-        f"{citations.chips('Nearest passages')}{_footer(given)}{rating_row(turn)}{citations.panels()}</div>"
-    )
-
-
-def _footer(given: Answer) -> str:
-    likely = _likely(given) if given.status == "answered" else ""
-    used = f"<span>{given.usage}</span>" if given.usage else ""
-    return f'<p class="sg-meta">{likely}<span>Responder: {text_html(str(given.written_by))}</span>{used}</p>'
-
-
-def _likely(given: Answer) -> str:
-    """Whether it answers, in words (they are what the cut-off for drafts goes by); a model's: what has a source."""
-    if given.written_by.responder != "extractive":
-        founded, all_of_it = sum(bool(sentence.support) for sentence in given.sentences), len(given.sentences)
-        return f"<span>{founded} of {all_of_it} sentence{'s' * (all_of_it > 1)} found in the documents</span>"
-    said = "Likely an answer" if given.likelihood >= LIKELY and not given.lacking else "May not be an answer"
-    of_what = f"How likely it is that these sentences answer the question: {given.likelihood:.0%}"
-    return f'<span title="{of_what}">{said}</span>'
+def _at_home(desk: Desk, kb: str, who: str) -> Persona | None:
+    """The persona `who`, where it has a field of its own and `kb` is its knowledge base."""
+    try:
+        persona = load_persona(who or desk.persona, desk.assistant.folder.path)
+    except ShawGPTError:  # its file was changed, or is gone: asking says so
+        persona = desk.assistant.persona
+    return persona if persona.inside and persona.knowledge_base == kb else None

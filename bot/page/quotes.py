@@ -50,9 +50,11 @@ def quotes_tab(desk: Desk, kb: gr.Dropdown, demo: gr.Blocks) -> None:
         if not asked:
             yield note("Name an author, or what it is to be about."), gr.update(visible=False), ("", 0)
             return
-        yield '<p class="sg-dots" role="status">Looking for quotes</p>', gr.skip(), gr.skip()
         try:
-            found = desk.view(persona_of(desk), kb_name).quotes(asked, COUNT, skip)
+            view = desk.view(persona_of(desk), kb_name)
+            doing = "Writing" if view.writing.model else "Looking for quotes"
+            yield f'<p class="sg-dots" role="status">{doing}</p>', gr.skip(), gr.skip()
+            found = view.quotes(asked, COUNT, skip)
         except ShawGPTError as error:
             yield note(str(error), "bad"), gr.update(visible=False), ("", 0)
             return

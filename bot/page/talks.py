@@ -31,6 +31,12 @@ class Turn:
     session: str = ""  # in which it is kept; empty where it isn't
     rating: int | None = None  # as it was when the turn was read from the record: 1 good, -1 bad
     note: str = ""
+    stopped: bool = False  # before there was an answer; it is not kept then
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether nothing came of it, yet or at all."""
+        return self.answer is None and not self.error and not self.stopped
 
 
 def said_of(turns: Sequence[Turn]) -> list[Said]:

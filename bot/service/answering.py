@@ -13,8 +13,10 @@ from bot.assistant import Assistant
 from bot.drafts import Answer, Draft, WrittenBy
 from bot.memory import Said
 from bot.page.desk import Desk
+from bot.quotes import Quote
 from bot.responders import Writing
 from bot.service.metrics import Metrics
+from bot.service.other_tasks import next_quote, of_quote, query
 from bot.service.refusal import Refusal, internal
 from bot.service.slots import Slots
 from data.errors import BadInput, NotFound, ShawGPTError, WorkFolderError
@@ -27,7 +29,6 @@ T = TypeVar("T")
 LONGEST = 2000  # characters of a question or query
 LONGEST_COMMENT = 10_000
 MOST_PASSAGES = 50
-SERVED = frozenset(["reply"])  # the tasks of personas that answer here
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Answered:
 
     answer: Answer
     tokens: tuple[int, int] | None  # that a language model read and wrote, by its own count; None where none says
+    quote: Quote | None = None  # what a persona for quotes has
 
 
 class Answering:
@@ -60,22 +62,30 @@ class Answering:
         kb: str = "",
         earlier: Sequence[Said] = (),
         sampling: Mapping[str, Any] | None = None,
+        tables: str = "",
     ) -> Answered:
         """An answer as `persona` (else the server's), from `kb` (else the persona's), after what was said `earlier`.
 
         `sampling` changes how a language model chooses its words (the fields of data.sampling.Sampling), and has no
-        meaning where none writes.
+        meaning where none writes. `tables` are the CREATE TABLE statements that a persona for tables answers about.
         """
         _check(question, LONGEST, "question")
         usage: Mapping[str, UsageMetadata] = {}
+        quote: Quote | None = None
 
         def pieces() -> Generator[str | Answer]:
-            nonlocal usage
+            nonlocal usage, quote
             view = self._view(persona, kb)
             if sampling and view.writing.model:
                 view = view.trying(view.persona, replace(view.writing, sampling=_changed(view.writing, sampling)))
             with get_usage_metadata_callback() as heard:
-                yield from view.follow(question, earlier)
+                if view.persona.task == "quotes":
+                    quote = next_quote(view, question, earlier)
+                    yield of_quote(question, quote)
+                elif view.persona.task == "sql":
+                    yield query(view, question, tables)
+                else:
+                    yield from view.follow(question, earlier)
             usage = heard.usage_metadata
 
         given = await self._counted(self.metrics.answers, persona, pieces)
@@ -83,7 +93,7 @@ class Answering:
         if given.status == "failed":
             raise Refusal(500, given.reason or "the answer failed", "failed")
         read, written = (sum(each[kind] for each in usage.values()) for kind in ("input_tokens", "output_tokens"))
-        return Answered(given, (read, written) if usage else None)
+        return Answered(given, (read, written) if usage else None, quote)
 
     async def draft(self, comment: str, persona: str = "") -> tuple[Draft, WrittenBy]:
         """A draft for `comment`, which is kept nowhere, and what wrote it."""
@@ -92,6 +102,9 @@ class Answering:
 
         def pieces() -> Generator[str | Draft]:
             view = self._view(persona, "")
+            if (task := view.persona.task) != "reply":
+                told = f"{view.persona_slug} is a persona for {TASKS[task]}, and drafts no replies"
+                raise Refusal(400, told, "unsupported_value", "model")
             by.append(view.writing.written_by)
             yield from view.stream(comment)
 
@@ -113,7 +126,7 @@ class Answering:
     def _usable(self) -> dict[str, Persona]:
         found = {}
         for slug, persona in list_personas(self.desk.assistant.folder.path).items():
-            if not isinstance(persona, Persona) or persona.task not in SERVED:
+            if not isinstance(persona, Persona):
                 continue
             try:
                 self.desk.writer(slug)
@@ -126,7 +139,7 @@ class Answering:
     def _view(self, slug: str, kb: str) -> Assistant:
         """The assistant to ask; models are loaded when it is. It reads files.
 
-        Raises NotFound, naming what there is, and Refusal for a persona that is not for this.
+        Raises NotFound, naming what there is, and Refusal for a persona that there isn't.
         """
         slug = slug or self.desk.persona
         persona = self._persona(slug)
@@ -145,11 +158,7 @@ class Answering:
                     404, f"no persona {slug[:80]!r}; there are: {', '.join(known)}", "model_not_found", "model"
                 )
             self._known[slug] = found
-        persona = self._known[slug]
-        if persona.task not in SERVED:
-            told = f"{slug} is a persona for {TASKS[persona.task]}, which programs can't ask for here"
-            raise Refusal(400, told, "unsupported_value", "model")
-        return persona
+        return self._known[slug]
 
     async def _counted(self, counter: Counter, slug: str, pieces: Callable[[], Generator[T]]) -> T:
         status = "failed"

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -14,7 +15,7 @@ from bot.page.desk import Desk
 from bot.service.access import Access
 from bot.service.answering import Answering
 from bot.service.chat import Chat
-from bot.service.gate import LARGEST, Gate
+from bot.service.gate import LARGEST, NOT_HERE, Gate, is_here
 from bot.service.health import Health
 from bot.service.metrics import CONTENT_TYPE, Metrics
 from bot.service.tools import make_tools, security
@@ -56,9 +57,13 @@ class Service:
         """Answer one request."""
         await self._gate(scope, receive, send)
 
-    def beside(self) -> Middleware:
-        """What puts the service beside the page's own application."""
-        return Middleware(_Beside, service=self)
+    def beside(self, open_here: bool) -> Middleware:
+        """What puts the service beside the page's own application.
+
+        `open_here`: the page is on loopback without a login, so that it answers only to this computer's own names. A
+        page of another site, whose name its owner has pointed here, could read it else.
+        """
+        return Middleware(_Beside, service=self, open_here=open_here)
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
@@ -74,9 +79,16 @@ class Service:
 
 
 class _Beside:
-    def __init__(self, app: ASGIApp, service: Service) -> None:
-        self._page, self._service = app, service
+    def __init__(self, app: ASGIApp, service: Service, open_here: bool) -> None:
+        self._page, self._service, self._open_here = app, service, open_here
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         own = scope["type"] == "http" and any(scope["path"] == at or scope["path"].startswith(f"{at}/") for at in OWN)
-        await (self._service if own else self._page)(scope, receive, send)
+        if own:
+            await self._service(scope, receive, send)
+        elif self._open_here and scope["type"] == "http" and not is_here(Headers(scope=scope).get("host", "")):
+            await PlainTextResponse(f"{NOT_HERE}. With --auth the page answers by others too.", 421)(
+                scope, receive, send
+            )
+        else:
+            await self._page(scope, receive, send)

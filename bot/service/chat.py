@@ -66,10 +66,12 @@ class Chat:
         answer = given.answer
         message = {"role": "assistant", "content": said.text, "refusal": None, **_sources(said)}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(said, answer)}
-        return {**frame, "object": "chat.completion", "choices": [choice], "usage": usage, "shawgpt": _about(answer)}
+        return {**frame, "object": "chat.completion", "choices": [choice], "usage": usage, "shawgpt": _about(given)}
 
     async def _answer(self, asked: Asked) -> Answered:
-        return await self._answering.answer(asked.question, asked.persona, "", asked.earlier, asked.sampling)
+        return await self._answering.answer(
+            asked.question, asked.persona, "", asked.earlier, asked.sampling, asked.system
+        )
 
     async def _stream(self, asked: Asked, frame: dict[str, Any]) -> AsyncIterator[bytes]:
         """The events: who speaks, each sentence, its sources with the end, what it took, [DONE]."""
@@ -97,7 +99,7 @@ class Chat:
             making.cancel()  # the caller went away
         for piece in said.pieces:
             yield chunk({"content": piece})
-        yield chunk(_sources(said), _finish(said, given.answer), shawgpt=_about(given.answer))
+        yield chunk(_sources(said), _finish(said, given.answer), shawgpt=_about(given))
         if asked.include_usage:
             yield _event({**frame, "choices": [], "usage": usage})
         yield b"data: [DONE]\n\n"
@@ -171,14 +173,17 @@ def _sources(said: Cited) -> dict[str, Any]:
     }
 
 
-def _about(answer: Answer) -> dict[str, Any]:
+def _about(given: Answered) -> dict[str, Any]:
     """What ShawGPT says of an answer beyond OpenAI's fields."""
+    answer = given.answer
     about: dict[str, Any] = {"status": answer.status, "reason": answer.reason, "responder": str(answer.written_by)}
     about |= {"kind": answer.kind, "query": answer.query or answer.question}
     if answer.status == "answered":
         about["likelihood"] = round(answer.likelihood, 3)
     else:
         about["nearest"] = nearest(answer)
+    if given.quote:
+        about["quote"] = given.quote.as_json()
     return about
 
 

@@ -25,6 +25,7 @@ READING = 30.0  # seconds that a request's body may take to arrive
 WRONG_A_MINUTE = 30  # requests with a wrong key, or none, of an address
 REMEMBERED = 2000  # addresses of those
 
+NOT_HERE = "this server answers requests to this computer by its own names: localhost, 127.0.0.1"
 OFF = "programs are not let in: start the server with --api-key-file, or SHAWGPT_API_KEYS, to have it answer them"
 
 
@@ -126,9 +127,7 @@ def check_place(headers: Headers, here: bool) -> None:
     """Raise Refusal for a request that a page of another site sent."""
     host = headers.get("host", "")
     if here and not is_here(host):
-        raise Refusal(
-            421, "this server answers requests to this computer by its own names: localhost, 127.0.0.1", "host"
-        )
+        raise Refusal(421, NOT_HERE, "host")
     origin = headers.get("origin")
     ours = origin is None or (urlsplit(origin).scheme in ("http", "https") and urlsplit(origin).netloc == host)
     if not ours or headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):

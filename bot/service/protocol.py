@@ -83,6 +83,7 @@ class Asked:
     persona: str  # its slug
     question: str
     earlier: tuple[Said, ...]  # what was said before it, oldest first
+    system: str  # the caller's system and developer messages: read as tables, by personas for these alone
     read: str  # all that was said, for the count of tokens
     stream: bool
     include_usage: bool
@@ -112,6 +113,7 @@ def read_request(body: bytes) -> Asked:
         request.model,
         turns[-1][1].strip(),
         _said(turns[:-1]),
+        "\n".join(text for role, text in turns if role in ("system", "developer")),
         "\n".join(text for _, text in turns),
         bool(request.stream),
         bool(request.stream_options and request.stream_options.include_usage),

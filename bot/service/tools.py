@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 from bot.service.answering import LONGEST, LONGEST_COMMENT, MOST_PASSAGES, Answering
 from bot.service.cited import cited, nearest, shown_passage, shown_source
 from bot.service.refusal import Refusal
+from bot.sql.schema import MOST
 
 T = TypeVar("T")
 
@@ -33,6 +34,9 @@ Query = Annotated[str, Field(description="What to look for, in words or as a que
 Comment = Annotated[str, Field(description="The viewer's comment, word for word.", max_length=LONGEST_COMMENT)]
 PersonaName = Annotated[str, Field(description="Who answers; empty for the server's own persona.", max_length=64)]
 Kb = Annotated[str, Field(description="Knowledge base; empty for the persona's.", max_length=64)]
+TableText = Annotated[
+    str, Field(description="CREATE TABLE statements, for a persona that answers about tables.", max_length=MOST)
+]
 Many = Annotated[int, Field(description="How many passages.", ge=1, le=MOST_PASSAGES)]
 
 
@@ -107,12 +111,12 @@ def make_tools(answering: Answering) -> MCPServer[Any]:
     )  # fmt: skip
 
     @server.tool(title="Ask the documents", annotations=READS)
-    async def ask(question: Question, persona: PersonaName = "", kb: Kb = "") -> Answered:
+    async def ask(question: Question, persona: PersonaName = "", kb: Kb = "", tables: TableText = "") -> Answered:
         """Answer a question from the documents, each sentence with a mark [n] that leads to its source and page.
 
-        It abstains where the documents don't answer.
+        It abstains where the documents don't answer. A persona for quotes gives one, and a persona for tables a query.
         """
-        given = (await _told(lambda: answering.answer(question, persona, kb))).answer
+        given = (await _told(lambda: answering.answer(question, persona, kb, tables=tables))).answer
         said = cited(given, given.sentences)
         return Answered(
             answer=said.text, status="answered" if given.status == "answered" else "abstained",
