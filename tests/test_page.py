@@ -595,6 +595,13 @@ class TestInTheBrowser:
         expect(page.locator(".sg-turn")).to_have_count(1)
         page.context.close()
 
+    def test_an_empty_question_is_passed_over_without_an_error(self, page: Page) -> None:
+        ask(page, "   ")
+        ask(page, "How long does roasted coffee rest before espresso?")
+        expect(page.locator(".sg-answer")).to_contain_text("rests for seven days")
+        expect(page.locator(".sg-turn")).to_have_count(1)
+        expect(page.locator(".error")).to_have_count(0)
+
     def test_an_answer_can_be_stopped_and_what_is_typed_meanwhile_waits_in_the_box(
         self, browser: Browser, modelled: SimpleNamespace
     ) -> None:

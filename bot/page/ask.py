@@ -83,15 +83,16 @@ def ask_tab(
         asked, page = question.strip()[:LONGEST], request.session_hash
         work = at_work.begin(page) if asked else None
         if work is None:  # what is typed while an answer is being made stays in the box
-            yield {}
+            yield gr.skip()
             return
         try:
             with closing(asking(asked, who, kb_name, past, seen)) as growing:
                 for shown in growing:
                     with work.sending():
-                        if work.stopped:
-                            return
-                        yield shown
+                        # Gradio sends what was yielded last once more at the end: of one that was stopped, nothing.
+                        yield gr.skip() if work.stopped else shown
+                    if work.stopped:
+                        return
         finally:
             at_work.end(page, work)
 
@@ -132,7 +133,7 @@ def ask_tab(
 
     def elsewhere(kb_name: str, seen: object, who: str, request: gr.Request) -> dict[Any, object]:
         other = kb_of(desk, open_of(seen)) not in ("", kb_name)
-        return anew(kb_name, seen, who, request) if other else {}
+        return anew(kb_name, seen, who, request) if other else gr.skip()
 
     def other_persona(who: str, seen: object, request: gr.Request) -> dict[Any, object]:
         wanted = desk.knowledge_base(who)
