@@ -16,7 +16,7 @@ run: install ## Ingest the sample data, draft replies to the sample comments, sh
 	$(BIN)/shawgpt serve --host 127.0.0.1 --port 7860 --persona nell
 
 test: install browser tesseract ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: install browser tesseract ## Run the long ones too: hundreds of kills, big files
 	$(BIN)/pytest -m "slow or not slow" --timeout 3600

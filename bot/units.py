@@ -51,7 +51,7 @@ _FINITE = re.compile(
 )
 _ROW = re.compile(r"\s\|\s|\t")
 # A cell that begins with a figure, and is no year: a row of such goes on with a table whose names stand elsewhere.
-_DATUM = re.compile(r"(?:^|[|\t])\s*[-+~(]?[$€£]?(?!(?:19|20)\d\d\s*(?:[|\t]|$))\d")
+_DATUM = re.compile(r"(?:^|[|\t])[^\S\t]*[-+~(]?[$€£]?(?!(?:19|20)\d\d\s*(?:[|\t]|$))\d")
 _FIGURE = re.compile(r"\d+(?:[.,:–-]\d+)*")
 _SETTING = re.compile(
     r"[A-Za-z][\w.-]*(?: [\w.-]+){0,2}\s*[:=]\s*(['\"]?)[\w.,/$€£%+-]+(?: [\w.-]+)?\1"

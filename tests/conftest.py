@@ -1,5 +1,6 @@
 """What the tests share: one embedding model a session, and a work folder a test."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,14 @@ from playwright.sync_api import Browser, sync_playwright
 from bot.assistant import Assistant
 from data.embedding import Embedder, load_embedder
 
+LONGEST = ("training", "eval_replies", "page", "tuned_replies", "playground", "service", "local_model", "export")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest first, so that no process is left with one at the end (`-n`)."""
+    order = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
 
 @pytest.fixture(scope="session")
 def embedder() -> Embedder:
@@ -19,12 +28,19 @@ def embedder() -> Embedder:
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small real Mistral, trained once a session (see tiny.py)."""
+    """The folder of a small real Mistral, trained once for all processes of a run (see tiny.py)."""
     import torch
+    from filelock import FileLock
     from tiny import make_base
 
     torch.set_num_threads(1)  # two threads on busy cores wait for each other, ten times as long as they work
-    return make_base(tmp_path_factory.mktemp("tiny") / "base")
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "tiny" / "base"
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.exists():
+            make_base(folder.with_suffix(".made")).rename(folder)
+    return folder
 
 
 @pytest.fixture

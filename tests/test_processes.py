@@ -123,6 +123,7 @@ def test_two_processes_learn_what_one_learns_and_speak_once(write_recipe, tmp_pa
     assert [(each.name, each.trouble) for each in list_adapters(tmp_path / "two")] == [("tiny", "")]
 
 
+@pytest.mark.slow
 def test_training_that_is_of_no_use_stops_all_with_one_line(write_recipe):
     recipe = write_recipe(learning_rate=1e-12, epochs=7)
     done = subprocess.run([*TOGETHER, recipe, "home"], capture_output=True, text=True, check=False)
@@ -265,6 +266,7 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
         launch(4, ["shawgpt"])
 
 
+@pytest.mark.slow
 def test_processes_are_started_by_one_option_and_speak_with_one_voice(write_recipe, tmp_path):
     path = write_recipe()
     command = [sys.executable, "-c", "from bot.cli import main; main()", "--home", str(tmp_path / "home"), "train"]

@@ -145,7 +145,7 @@ with Assistant(Path(sys.argv[1]), "search", writing=True) as assistant:
 """
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_index_files_overwritten_after_a_clean_end_are_not_opened(filled, write, seed):
     """Chroma's native code can take the process down on such files, so it is a process of its own that asks."""
     write("docs/long.txt", "\n\n".join(f"Paragraph {i} tells of something else. " * 20 for i in range(300)))

@@ -173,6 +173,7 @@ def kill_at(step: int, base: Path, out: Path) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_a_training_killed_within_an_epoch_ends_with_the_same_weights(
     tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,8 +202,14 @@ def test_a_training_killed_within_an_epoch_ends_with_the_same_weights(
 @pytest.mark.parametrize(
     "error",
     [
-        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 640 vs 534"),  # torch.save's
-        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        pytest.param(  # torch.save's
+            RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 640 vs 534"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+            marks=pytest.mark.slow,
+        ),
         OSError(errno.ENOSPC, "No space left on device"),
     ],
     ids=["torch", "safetensors", "python"],

@@ -154,6 +154,7 @@ def test_another_base_is_refused(folder, shawgpt, tuned, tiny_base):
     assert "another base" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_adapter_is_not_put_on_a_base_that_has_it_in_its_weights_already(folder, shawgpt, tuned):
     shawgpt("export", "nell-1", "--to", "merged", "-o", "merged")
     args = ("reply", "comments.csv", "-o", "twice.csv", "--model", "merged")
