@@ -44,11 +44,15 @@ def stop(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def serving(home: Path, *options: str, program: Sequence[str] = (MAIN,), **environment: str) -> Iterator[str]:
+def serving(
+    home: Path, *options: str, program: Sequence[str] = (MAIN,), port: int = 0, **environment: str
+) -> Iterator[str]:
     """The address of a server that is there as long as the context."""
-    process, url = start(home, *options, program=program, **environment)
-    yield url
-    stop(process)
+    process, url = start(home, *options, program=program, port=port, **environment)
+    try:
+        yield url
+    finally:
+        stop(process)
 
 
 @contextmanager

@@ -230,6 +230,9 @@ def test_chat_holds_a_conversation_lists_shows_and_forgets_it(vito: Assistant, m
     assert not tables.stdout
     assert "--persona quotes" in str(shawgpt("ask", "How many watts?", "--persona", "vito", "-n", "3").exception)
     assert "--pages" in str(shawgpt("ask", "How many orders?", "--persona", "sql", "--pages", "x").exception)
+    in_the_way = shawgpt("ask", "How much should I drink?", "--pages", __file__)
+    assert "is a file: give a folder" in str(in_the_way.exception)
+    assert in_the_way.stdout == ""
     assert shawgpt("sessions", "forget", session).exit_code == 0
     assert json.loads(shawgpt("sessions", "--json").stdout) == []
     assert isinstance(shawgpt("sessions", "show", session).exception, NotFound)

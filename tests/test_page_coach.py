@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pages import ask, browser_test, open_page, session, start, stop
+from pages import ask, browser_test, open_page, serving, session
 from playwright.sync_api import Browser, Page, expect
 
 from bot.assistant import Assistant
@@ -31,31 +31,30 @@ def test_the_coach_asks_plans_declines_and_remembers_across_a_restart(
     with Assistant(home, "test", writing=True) as assistant:
         assistant.__dict__["embedder"] = embedder
         assistant.ingest([str(SAMPLE / "gran-fondo-6-hours.md"), str(SAMPLE / "recovery.md")], "cycling")
-    process, url = start(home)
     with session(browser, 390, 844) as context:
-        page = open_page(context, url)
-        _choose_vito(page)
-        ask(page, "Make me a plan for a gran fondo")
-        expect(page.locator("[data-kind=asks]")).to_contain_text("how many weeks you have")
-        ask(page, "12 weeks, 6 hours, FTP 240")
-        plan = page.locator("[data-kind=plan]")
-        expect(plan.locator("li").nth(1)).to_contain_text("Day 2 (Tuesday): 1 hour with sweet spot")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        ask(page, "<b>Write</b> me a poem <img src=x onerror=window.hacked=1>")
-        expect(page.locator("[data-kind=declined]")).to_contain_text("neither looked up nor put to a model")
-        stop(process)
-        process, url = start(home, port=int(url.rstrip("/").rpartition(":")[2]))
-        page.reload()
-        expect(page.locator(".sg-turn")).to_have_count(3)
-        ask(page, "and on the second day of the plan?")
-        expect(page.locator(".sg-turn").nth(3).locator(".sg-understood")).to_contain_text("day 2")
-        expect(page.locator(".sg-turn").nth(3)).to_contain_text("sweet spot")
-        with session(browser) as another:
-            other = open_page(another, url)
-            expect(other.locator(".sg-empty")).to_be_visible()
-            expect(other.locator(".sg-turn")).to_have_count(0)
-            expect(other.locator("#earlier-talks")).to_be_hidden()
-    stop(process)
+        with serving(home) as url:
+            page = open_page(context, url)
+            _choose_vito(page)
+            ask(page, "Make me a plan for a gran fondo")
+            expect(page.locator("[data-kind=asks]")).to_contain_text("how many weeks you have")
+            ask(page, "12 weeks, 6 hours, FTP 240")
+            plan = page.locator("[data-kind=plan]")
+            expect(plan.locator("li").nth(1)).to_contain_text("Day 2 (Tuesday): 1 hour with sweet spot")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            ask(page, "<b>Write</b> me a poem <img src=x onerror=window.hacked=1>")
+            expect(page.locator("[data-kind=declined]")).to_contain_text("neither looked up nor put to a model")
+        with serving(home, port=int(url.rstrip("/").rpartition(":")[2])) as url:
+            page.reload()
+            expect(page.locator(".sg-turn")).to_have_count(3)
+            ask(page, "and on the second day of the plan?")
+            last = page.locator(".sg-turn").nth(3)
+            expect(last.locator(".sg-understood")).to_contain_text("day 2")
+            expect(last).to_contain_text("sweet spot")
+            with session(browser) as another:
+                other = open_page(another, url)
+                expect(other.locator(".sg-empty")).to_be_visible()
+                expect(other.locator(".sg-turn")).to_have_count(0)
+                expect(other.locator("#earlier-talks")).to_be_hidden()
     database = Database(WorkFolder(home).database)
     kept = Conversations(database)
     (talk,) = kept.latest()

@@ -21,6 +21,8 @@ from bot.provider_chat import ProviderChat, make_provider_chat
 from bot.providers import KINDS, Provider
 from bot.reply import reply_to_csv
 from bot.responders import Asked
+from bot.sql.schema import from_script
+from bot.sql.write import ChatWriter
 from data.calls import Calls
 from data.errors import BadInput, NotFound, ProviderFailed, ProviderRefused
 from data.sampling import Sampling
@@ -451,6 +453,16 @@ def shawgpt(tmp_path: Path, server: ProviderServer) -> Callable[..., subprocess.
 
 
 @pytest.mark.timeout(240)  # three commands, each of which loads what it needs
+def test_query_that_gets_no_reply_fails_alone(server, chat):
+    writer, schema = ChatWriter(chat()), from_script("CREATE TABLE boat (name TEXT)")
+    server.words = ["SELECT count(*) FROM boat"]
+    server.script.append("400 not today")
+    failed = writer.write("How many boats?", schema)
+    assert (failed.status, failed.sql) == ("failed", "")
+    assert "not today" in failed.reason
+    assert writer.write("How many boats?", schema).sql == "SELECT count(*) FROM boat"
+
+
 def test_command_tells_what_was_used_and_leaves_the_key_nowhere(server, desk, shawgpt, write, tmp_path):
     desk()
     write("comments.csv", COMMENTS)

@@ -163,6 +163,8 @@ def ask(
             raise BadInput("-n is for quotes: add --persona quotes")
         if pages and assistant.persona.task != "reply":
             raise BadInput(f"--pages is for answers from documents, and {assistant.persona_slug} gives none")
+        if pages and pages.exists() and not pages.is_dir():
+            raise BadInput(f"{pages} is a file: give a folder with --pages")
         if assistant.persona.task == "sql":
             from bot.cli.sql import ask_tables
 

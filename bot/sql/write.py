@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from bot.sql.reading import sources
 from bot.sql.safe import LONGEST, QueryFailed, check
 from bot.sql.schema import Schema
+from data.errors import ProviderFailed
 from finetune.prompt import Message, sql_messages
 
 if TYPE_CHECKING:
@@ -62,6 +63,12 @@ class ChatWriter:
 
     def write(self, question: str, schema: Schema, values: Values | None = None) -> Query:
         """See Writer. The model isn't told what the columns hold."""
+        try:
+            return self._checked(question, schema)
+        except ProviderFailed as error:  # of this question: the next may be answered
+            return Query("", "failed", str(error))
+
+    def _checked(self, question: str, schema: Schema) -> Query:
         turns = sql_messages(schema.context(), question)
         if not self._fits(turns):
             return Query("", "failed", NO_ROOM)
