@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
+from rich.console import Console
 
 from bot.adapters import train_adapter
 from bot.eval_pairs import Pair, Pairs, choose_pairs
@@ -454,7 +455,7 @@ def test_where_nothing_can_be_written_is_said_before_anything_is_loaded(
 def test_the_table_shows_every_measure_with_its_caveats(
     evaluation: Evaluation, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "120")  # in a narrower terminal a title is broken where a figure is long
+    monkeypatch.setattr("bot.show_eval.out", Console(width=200))  # a narrower one breaks titles where figures are long
     show_evaluation(evaluation)
     shown = capsys.readouterr().out
     for each in evaluation.compared:
