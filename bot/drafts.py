@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Status = Literal["drafted", "needs_you", "failed"]
 # What an answer is: from the documents; the plan that was asked for; asks for what a plan needs; turns down what is out
-# of scope; a greeting or thanks returned; what was told is noted.
+# of scope; a greeting or thanks returned; what was told is noted; of the personas for these, a quote or a query.
 Kind = Literal["answer", "plan", "asks", "declined", "small talk", "noted", "quote", "query"]
 
 # Intents that are never answered for the creator, with the reason shown.

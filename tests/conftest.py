@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from bot.assistant import Assistant
 from data.embedding import Embedder, load_embedder
 
-LONGEST = ("training", "eval_replies", "page", "tuned_replies", "playground", "service", "local_model", "export")
+LONGEST = ("training", "page", "playground", "eval_replies", "tuned_replies", "service", "local_model", "export")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

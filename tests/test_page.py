@@ -325,7 +325,7 @@ class TestInTheBrowser:
     ) -> None:
         page = open_page(context, served.url)
         tab(page, "Replies")
-        page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(120)))
+        page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(60)))
         page.get_by_role("button", name="Draft replies").click()
         expect(page.locator(".sg-card").first).to_be_visible()
         page.reload()
@@ -333,26 +333,26 @@ class TestInTheBrowser:
         second = open_page(context, served.url)  # of the same browser: it has the same batch open
         for one in (page, second):
             tab(one, "Replies")
-            expect(one.locator("#progress")).to_contain_text("120 of 120 done", timeout=240_000)
+            expect(one.locator("#progress")).to_contain_text("60 of 60 done", timeout=240_000)
             expect(one.locator("#stop")).to_be_hidden()
             expect(one.locator("#resume")).to_be_hidden()
-            expect(one.locator(".sg-card")).to_have_count(120)
+            expect(one.locator(".sg-card")).to_have_count(60)
         rows = [card.get_attribute("data-row") for card in second.locator(".sg-card").all()]
-        assert sorted(map(int, filter(None, rows))) == list(range(120))
+        assert sorted(map(int, filter(None, rows))) == list(range(60))
 
     def test_another_batch_can_be_opened_while_one_is_drafted(self, page: Page) -> None:
         _draft(page, "The first batch, thank you!", 1)
-        page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(80)))
+        page.locator("#pasted textarea").fill("\n".join(f"How long does coffee number {n} rest?" for n in range(40)))
         page.get_by_role("button", name="Draft replies").click()
-        expect(page.locator("#progress")).to_contain_text("of 80 done")
+        expect(page.locator("#progress")).to_contain_text("of 40 done")
         page.locator("#earlier input").click()
         page.get_by_role("option").nth(1).click()
         expect(page.locator(".sg-card blockquote")).to_have_text(["The first batch, thank you!"])
         expect(page.locator("#stop")).to_be_hidden()
         page.locator("#earlier input").click()
         page.get_by_role("option").nth(0).click()
-        expect(page.locator("#progress")).to_contain_text("80 of 80 done", timeout=240_000)
-        expect(page.locator(".sg-card")).to_have_count(80)
+        expect(page.locator("#progress")).to_contain_text("40 of 40 done", timeout=240_000)
+        expect(page.locator(".sg-card")).to_have_count(40)
 
     def test_drafts_of_the_command_line_open_by_themselves_once(
         self, context: BrowserContext, served: SimpleNamespace, tmp_path: Path

@@ -119,10 +119,10 @@ def test_disk_that_fills_up_loses_nothing_and_the_next_run_goes_on(tmp_path):
 
 def test_document_that_is_not_whole_is_not_seen_and_the_old_one_stays(assistant, tmp_path, monkeypatch):
     path = tmp_path / "long.txt"
-    path.write_text("\n\n".join(f"Old fact {n} is told here. " * 9 for n in range(330)))
+    path.write_text("\n\n".join(f"Old fact {n} is told here. " * 9 for n in range(450)))
     assistant.ingest([str(path)], DEFAULT_KB)
     before = assistant.store.all_vectors(DEFAULT_KB)[0]
-    path.write_text("\n\n".join(f"New fact {n} is told here. " * 9 for n in range(330)))
+    path.write_text("\n\n".join(f"New fact {n} is told here. " * 9 for n in range(450)))
     add, slices = Staging.add, []
 
     def interrupted(self, chunks):

@@ -241,6 +241,7 @@ def test_a_full_disk_stops_it_in_one_line_and_it_goes_on_once_there_is_room(
     assert again.card.steps == 6
 
 
+@pytest.mark.slow
 def test_another_error_while_training_is_not_taken_for_a_full_disk(
     tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,15 +5,15 @@ from pathlib import Path
 import gradio as gr
 
 from bot.assistant import Assistant
-from bot.page.ask import ask_tab, nothing_asked
-from bot.page.desk import Desk
+from bot.page.ask import ask_tab
+from bot.page.desk import Desk, a_choice
 from bot.page.documents import document_list, documents_tab
 from bot.page.markup import text_html, trouble_html
 from bot.page.playground import playground_tab
 from bot.page.quotes import quotes_tab
 from bot.page.replies import NOTHING_OPENED, replies_tab
 from bot.page.sql import sql_tab
-from bot.page.talks import NO_TALKS, open_of
+from bot.page.talks import NO_TALKS
 
 LONG = 34  # characters of a path in the header
 A_DAY = 86_400  # seconds after which Gradio deletes its copies of uploads
@@ -33,7 +33,7 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
             known = desk.knowledge_bases()
             kb = gr.Dropdown(
                 known, value=assistant.kb, label="Knowledge base", elem_id="kb", scale=0, min_width=180,
-                filterable=False, visible=len(known) > 1,
+                filterable=False, visible=a_choice(known),
             )  # fmt: skip
         trouble = gr.HTML(elem_id="trouble", apply_default_css=False, padding=False)
         # The browser remembers which batch it had open; what is in it lies in the database. Outside the tabs: Gradio
@@ -42,11 +42,11 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
         talks = gr.BrowserState(NO_TALKS, storage_key="shawgpt-talks", secret="shawgpt")
         with gr.Tabs(elem_id="tabs", selected=None if assistant.persona.task == "reply" else assistant.persona.task):
             with gr.Tab("Ask", id="ask"):
-                turns, talk, who = ask_tab(desk, kb, talks, demo)
+                follow = ask_tab(desk, kb, talks, demo)
             with gr.Tab("Replies", id="replies"):
                 personas = replies_tab(desk, kb, opened, demo)
             with gr.Tab("Documents", id="documents"):
-                listed = documents_tab(desk, kb)
+                listed, made = documents_tab(desk, kb)
             with gr.Tab("SQL", id="sql"):
                 sql_tab(desk, demo)
             with gr.Tab("Quotes", id="quotes"):
@@ -57,12 +57,7 @@ def build(assistant: Assistant) -> tuple[gr.Blocks, Desk]:
         demo.load(
             lambda: _now(desk), None, [kb, listed, trouble], show_progress="hidden", api_visibility="private"
         )  # fmt: skip
-        # The first document makes "No documents yet" untrue in the other tab.
-        listed.change(
-            lambda name, seen, before, slug: gr.skip() if before or open_of(seen) else nothing_asked(desk, name, slug),
-            [kb, talks, turns, who], [talk],
-            show_progress="hidden", api_visibility="private",
-        )  # fmt: skip
+        follow(listed, made)
     return demo, desk
 
 
@@ -70,7 +65,7 @@ def _now(desk: Desk) -> tuple[object, str, str]:
     """The knowledge bases, the documents and what the start ran into, as they are now."""
     known = desk.knowledge_bases()
     trouble = trouble_html(f"When the server started: {desk.trouble}" if desk.trouble else "")
-    return gr.update(choices=known, visible=len(known) > 1), document_list(desk, desk.assistant.kb), trouble
+    return gr.update(choices=known, visible=a_choice(known)), document_list(desk, desk.assistant.kb), trouble
 
 
 def _header(assistant: Assistant) -> str:

@@ -2,16 +2,17 @@
 
 import re
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from bot.page.at_work import AtWork
 from bot.page.citations import PANELS
-from bot.page.desk import Desk
+from bot.page.desk import Desk, a_choice
 from bot.page.markup import attribute, text_html
 from bot.page.pictures import page_pictures
 from bot.page.rating import SCRIPT as RATING
@@ -44,10 +45,10 @@ watch('value', () => element.querySelector('.sg-turn:last-child')?.scrollIntoVie
 
 def ask_tab(
     desk: Desk, kb: gr.Dropdown, talks: gr.BrowserState, demo: gr.Blocks
-) -> tuple[gr.State, gr.HTML, gr.Dropdown]:
+) -> Callable[[gr.HTML, Dependency], None]:
     """Build the tab; `kb` is the selector in the header, `talks` the conversations of this browser (bot/page/talks.py).
 
-    Returns the turns, the conversation that shows them, and the choice of personas.
+    Returns what is to be called with the list of documents, and with the event that makes a knowledge base.
     """
     turns = gr.State([])
     known = desk.personas("reply")
@@ -138,7 +139,7 @@ def ask_tab(
     def other_persona(who: str, seen: object, request: gr.Request) -> dict[Any, object]:
         wanted = desk.knowledge_base(who)
         known = sorted({*desk.knowledge_bases(), wanted})
-        return {**anew(wanted, seen, who, request), kb: gr.update(choices=known, value=wanted, visible=len(known) > 1)}
+        return {**anew(wanted, seen, who, request), kb: gr.update(choices=known, value=wanted, visible=a_choice(known))}
 
     def reopen(session: str | None, seen: object, request: gr.Request) -> dict[Any, object]:
         at_work.stop(request.session_hash)
@@ -152,8 +153,14 @@ def ask_tab(
             kb: found.kb if found.kb in desk.knowledge_bases() else gr.skip(),
         }  # fmt: skip
 
-    def resume(seen: object, request: gr.Request) -> dict[Any, object]:
-        return reopen(open_of(seen), seen, request)
+    def resume(seen: object, past: list[Turn], request: gr.Request) -> dict[Any, object]:
+        quick = past or at_work.busy(request.session_hash)  # something was asked before the page was whole
+        return gr.skip() if quick else reopen(open_of(seen), seen, request)
+
+    def untouched(kb_name: str, who: str, seen: object, past: list[Turn], request: gr.Request) -> Any:
+        """What stands where nothing was asked, as the documents are now."""
+        asked = past or open_of(seen) or at_work.busy(request.session_hash)
+        return gr.skip() if asked else nothing_asked(desk, kb_name, who)
 
     outputs = [turns, talk, box, talks, before, who, kb]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -166,14 +173,18 @@ def ask_tab(
     again.click(clear, [kb, talks, who], outputs, **quiet)
     # Another knowledge base is another conversation: the numbers under the old answers are not its documents.
     kb.input(anew, [kb, talks, who], outputs, **quiet)
-    # One that was made just now is chosen without anybody's hand on the selector; a conversation that is opened again
-    # chooses its own.
-    kb.change(elsewhere, [kb, talks, who], outputs, **quiet)
     who.input(other_persona, [who, talks], outputs, **quiet)
     before.input(reopen, [before, talks], outputs, **quiet)
     # Whoever loads the page goes on where this browser was.
-    demo.load(resume, [talks], outputs, **quiet)
-    return turns, talk, who
+    demo.load(resume, [talks, turns], outputs, **quiet)
+
+    def follow(listed: gr.HTML, made: Dependency) -> None:
+        # The first document makes "No documents yet" untrue.
+        listed.change(untouched, [kb, who, talks, turns], [talk], **quiet)
+        # One that was made just now is chosen without anybody's hand on the selector.
+        made.then(elsewhere, [kb, talks, who], outputs, **quiet)
+
+    return follow
 
 
 def answer(

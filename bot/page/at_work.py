@@ -45,6 +45,10 @@ class AtWork:
         work = Work()
         return work if self._pages.setdefault(page, work) is work else None
 
+    def busy(self, page: str | None) -> bool:
+        """Whether something is in the making on a page."""
+        return page in self._pages
+
     def end(self, page: str | None, work: Work) -> None:
         """It is done, or was given up."""
         if self._pages.get(page) is work:

@@ -2,7 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 from bot.assistant import Assistant
 from bot.drafts import WrittenBy
@@ -14,6 +15,11 @@ from data.errors import BadInput, ShawGPTError
 from data.persona import SHIPPED, Persona, Task, list_personas, load_persona
 
 PATIENCE = 20  # seconds that the end of the server waits for a document in the making
+
+
+def a_choice(known: Sequence[object]) -> bool | Literal["hidden"]:
+    """Whether a selector is shown. A hidden one is on the page all the same, and tells what is chosen in it."""
+    return len(known) > 1 or "hidden"
 
 
 class Desk:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import gradio as gr
+from gradio.events import Dependency
 
 from bot.page.adding import Adding, ingest, many, note
 from bot.page.citations import file_name, short_path
@@ -42,8 +43,11 @@ watch('value', () => {
 """
 
 
-def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
-    """Build the tab; `kb` is the selector in the header. Returns the list of documents."""
+def documents_tab(desk: Desk, kb: gr.Dropdown) -> tuple[gr.HTML, Dependency]:
+    """Build the tab; `kb` is the selector in the header.
+
+    Returns the list of documents, and the event that makes a knowledge base.
+    """
     with gr.Row(elem_id="documents"):
         with gr.Column(scale=2, min_width=300):
             files = gr.File(
@@ -113,7 +117,7 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
         return {kb: chosen, name: "", listed: document_list(desk, wanted), outcome: note("good", made)}
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    gr.on([make.click, name.submit], making, [name], [kb, name, listed, outcome], **quiet)
+    made = gr.on([make.click, name.submit], making, [name], [kb, name, listed, outcome], **quiet)
     given, changed = [files, url, password, locked, kb], [outcome, listed, files, url, password, locked, add]
     gr.on([add.click, url.submit, password.submit], adding, given, changed, **quiet)
     gr.on(
@@ -122,7 +126,7 @@ def documents_tab(desk: Desk, kb: gr.Dropdown) -> gr.HTML:
     listed.delete(forgetting, [kb], [outcome, listed], **quiet)
     kb.input(lambda name: ("", document_list(desk, name)), [kb], [outcome, listed], **quiet)
     kb.change(lambda name: document_list(desk, name), [kb], [listed], **quiet)
-    return listed
+    return listed, made
 
 
 def document_list(desk: Desk, kb: str) -> str:
