@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 import tiny
 from pages import needs_browser, open_page, serving, session, tab
 from playwright.sync_api import Browser, Page, expect
+from provider_server import ProviderServer
 
 from bot.assistant import Assistant
 from bot.chat_responder import ChatResponder
@@ -26,7 +28,7 @@ from bot.playground import EXTRACTIVE, Configuration, Playground, Writer
 from bot.playground_code import as_curl, as_python, direct
 from bot.trial import READS_NONE, Prompt, Result
 from data.embedding import Embedder
-from data.errors import BadInput, NotFound
+from data.errors import BadInput, NotFound, ProviderFailed
 from data.persona import load_persona
 from data.sampling import Sampling
 from finetune.base import load_base
@@ -360,6 +362,35 @@ def test_a_provider_is_asked_itself_with_the_whole_prompt_and_no_key_written_dow
             playground.trial(replace(named, writer=Writer("openai:m1")), QUESTION, True)
     finally:
         path.unlink()
+
+
+def test_a_provider_writes_what_is_asked_with_the_prompt_that_is_shown(
+    playground: Playground, home: Path, nell: Configuration
+) -> None:
+    server = ProviderServer()
+    server.words = ["In the copper kettle, ", "water boils at ninety-six degrees. ", "Cows fly."]
+    path = home / "personas/served.yaml"
+    path.write_text(
+        f"name: S\ninstructions: Be kind.\nresponder: openai:m1\nbase_url: {server.address}/v1\n"
+        "sampling: {temperature: 0.5, seed: 7, max_tokens: 30}\n"
+    )
+    try:
+        tried = playground.of_persona("served", "default")
+        shown = playground.trial(tried, QUESTION, True).prompt()
+        *pieces, result = run(playground, tried, QUESTION)
+        assert "".join(piece for piece in pieces if isinstance(piece, str)).startswith("In the copper kettle")
+        assert [bool(sentence.support) for sentence in result.sentences] == [True, False]
+        asked = server.asked[-1].body
+        assert asked["messages"] == [{"role": turn["role"], "content": turn["content"]} for turn in shown.turns]
+        assert (asked["temperature"], asked["seed"], asked["stream"]) == (0.5, 7, True)
+        both = ThreadPoolExecutor(2).map(lambda one: run(playground, one, QUESTION)[-1].said, (tried, nell))
+        assert next(both).endswith("Cows fly.")  # beside a model of this computer
+        server.script.append("400 not today")
+        with pytest.raises(ProviderFailed, match="not today"):
+            run(playground, tried, QUESTION)
+    finally:
+        path.unlink()
+        server.close()
 
 
 def test_a_program_asks_the_extractive_responder_without_sampling() -> None:
