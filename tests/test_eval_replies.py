@@ -465,7 +465,6 @@ def test_the_table_shows_every_measure_with_its_caveats(
     assert evaluation.verdict[:60] in shown
 
 
-@pytest.mark.slow
 def test_an_adapter_that_learned_by_heart_is_seen_to_copy(home: Path, tiny_base: Path, tmp_path: Path) -> None:
     longest = sorted(tiny.pairs(), key=lambda pair: -len(pair[1]))[:8]
     data = write_pairs(tmp_path / "long.csv", longest)

@@ -173,7 +173,6 @@ def kill_at(step: int, base: Path, out: Path) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
-@pytest.mark.slow
 def test_a_training_killed_within_an_epoch_ends_with_the_same_weights(
     tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,14 +201,8 @@ def test_a_training_killed_within_an_epoch_ends_with_the_same_weights(
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param(  # torch.save's
-            RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 640 vs 534"),
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
-            marks=pytest.mark.slow,
-        ),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 640 vs 534"),  # torch.save's
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
         OSError(errno.ENOSPC, "No space left on device"),
     ],
     ids=["torch", "safetensors", "python"],
@@ -241,7 +234,6 @@ def test_a_full_disk_stops_it_in_one_line_and_it_goes_on_once_there_is_room(
     assert again.card.steps == 6
 
 
-@pytest.mark.slow
 def test_another_error_while_training_is_not_taken_for_a_full_disk(
     tiny_base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

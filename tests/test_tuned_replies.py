@@ -79,7 +79,6 @@ def test_comments_are_answered_with_the_adapter_that_was_trained_for_them(folder
     assert rows(folder / "again.csv") == made, again.stderr  # the same seed
 
 
-@pytest.mark.slow
 def test_base_and_adapter_do_not_write_the_same(folder, shawgpt, tuned, tiny_base):
     shawgpt("reply", "comments.csv", "-o", "tuned.csv", "--adapter", "nell-1", "--sampling", "temperature=0")
     shawgpt(
