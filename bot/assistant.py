@@ -235,14 +235,17 @@ class Assistant:
         from bot.chat_responder import ChatResponder
         from bot.conversation import as_turns
         from bot.extractive import answer_question
-        from bot.plan import plan_from
+        from bot.plan import days_from, plan_from
 
-        found = self.found(understood.query, FOR_A_PLAN if understood.kind == "plan" else PASSAGES)
+        planned = understood.kind == "plan" or understood.days
+        found = self.found(understood.plan or understood.query, FOR_A_PLAN if planned else PASSAGES)
         if self.writing.model and isinstance(self.responder, ChatResponder):
             shown = as_turns(self.conversation.remembered(earlier, self._count)) if earlier else []
             yield from self.responder.answer(understood.for_a_model, found, shown)
         elif understood.kind == "plan":
             yield plan_from(understood.query, found, [value for _, value in understood.searched])
+        elif understood.days:
+            yield days_from(understood.query, found, understood.days)
         else:  # by itself: drafting needs more, and a second to load
             yield answer_question(understood.query, found, self.embedder)
 

@@ -12,6 +12,7 @@ from bot.drafts import OUT_OF_SCOPE, Answer, Kind
 from bot.follow_up import standalone
 from bot.memory import Recalled, Said, recall
 from bot.needs import NOT_KNOWN, and_list, corrects, looked_up, missing, shown, told
+from bot.plan_day import asked_days
 from bot.scope import Scope
 from bot.small_talk import small_talk
 from bot.surface import asks
@@ -49,6 +50,8 @@ class Understood:
     known: tuple[tuple[str, str], ...] = ()  # in the whole conversation
     searched: tuple[tuple[str, str], ...] = ()  # of what is known, with what a plan is looked up
     said: str = ""  # in front of the answer
+    plan: str = ""  # what the plan that was given was looked up with, where some of its days are asked for
+    days: tuple[str, ...] = ()  # these: bot/plan_day.py
     reply: Answer | None = None  # where nothing needs to be looked up
 
     def finished(self, answer: Answer) -> Answer:
@@ -111,6 +114,8 @@ class Conversation:
     def _understand(self, question: str, earlier: Sequence[Said], seed: str) -> Understood:
         if self.persona.inside and (talk := small_talk(question, self.persona.name)):
             return self._small_talk(question, talk, earlier, seed)
+        if day := self._day_of_plan(question, earlier):
+            return day
         before = self._leaning_on(question, earlier)
         query = standalone(question, before.leant_on, before.subject) if before else question
         known = {name: value for said in earlier for name, value in said.told}
@@ -126,6 +131,16 @@ class Conversation:
             reply = Answer(question, "abstained", reason=OUT_OF_SCOPE, said=line)
             return Understood(question, query, "declined", (), facts, reply=reply)
         return Understood(question, query, "answer", (), facts)
+
+    def _day_of_plan(self, question: str, earlier: Sequence[Said]) -> Understood | None:
+        """A question for days of the plan that was given last, and for nothing else."""
+        plan = next((said for said in reversed(earlier) if said.kind == "plan"), None)
+        days = asked_days(question) if plan else ()
+        if plan is None or not days:
+            return None
+        known = {name: value for said in earlier for name, value in said.told}
+        query = f"{plan.leant_on}: {and_list(list(days))}"
+        return Understood(question, query, "answer", (), tuple(known.items()), plan=plan.alone, days=days)
 
     def _leaning_on(self, question: str, earlier: Sequence[Said]) -> Said | None:
         """The exchange that a follow-up leans on: the last; but what may be the persona's own ("and on Thursday?")

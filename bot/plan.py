@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bot.drafts import NO_ANSWER, NO_DOCUMENTS, Answer, Sentence, Support
 from bot.extractive import SUBJECT_FROM
+from bot.plan_day import of_days
 from bot.units import rendered, units
 
 if TYPE_CHECKING:
@@ -50,6 +52,15 @@ def plan_from(query: str, found: "SearchResult", values: Sequence[str]) -> Answe
                 support = Support(passage.source, passage.page_at(unit.start), passage.text[unit.start : unit.end])
                 sentences.append(Sentence(text, (support,)))
     return Answer(query, "answered", tuple(sentences), found.passages, likelihood=found.confidence)
+
+
+def days_from(query: str, found: "SearchResult", days: Sequence[str]) -> Answer:
+    """Some days of the plan that is made from `found`; an abstention where it has none of them."""
+    plan = plan_from(query, found, ())
+    picked = of_days(plan.sentences, days)
+    if plan.status != "answered" or not picked:
+        return Answer(query, "abstained", passages=found.passages, reason=plan.reason or NO_ANSWER)
+    return replace(plan, sentences=picked)
 
 
 def _items(passage: "Passage") -> int:

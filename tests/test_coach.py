@@ -147,6 +147,26 @@ def test_a_follow_up_after_what_was_turned_down_means_the_plan_where_it_can(vito
     assert say(vito, session, "and in France?").kind == "declined"
 
 
+def test_a_day_that_is_asked_for_is_the_one_line_of_the_plan_that_was_given(vito: Assistant):
+    session = vito.conversations.begin("vito", "cycling")
+    for hours, saturday in (("6", "3 hours in zone 2"), ("10", None), ("4", None)):
+        plan = say(vito, session, f"Make me a plan for a gran fondo: 12 weeks, {hours} hours a week, FTP 240")
+        assert plan.kind == "plan"
+        for question, day in (
+            ("and on Saturday?", "Day 6"),
+            ("and on the second day?", "Day 2"),
+            ("Thursday?", "Day 4"),
+        ):
+            given = say(vito, session, question)
+            (line,) = given.sentences
+            assert line.text in {each.text for each in plan.sentences}
+            assert line.text.startswith(day)
+            assert line.support[0].quote
+        if saturday:
+            assert saturday in say(vito, session, "what about the weekend?").sentences[0].text
+    assert say(vito, session, "and on day 9?").status == "abstained"
+
+
 def test_out_of_scope_reaches_neither_search_nor_model(vito: Assistant, monkeypatch: pytest.MonkeyPatch):
     def reached(*_: object, **__: object) -> None:
         raise AssertionError("it was looked up")
