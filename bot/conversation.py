@@ -28,6 +28,10 @@ SHORT = 8  # words of a message that may change a plan that was given
 OWN_FROM = -0.35  # score of a follow-up's own words from which it isn't about what was turned down before it
 SPOKEN_OF = frozenset[Kind | None](["answer", "plan", "declined", None])  # what a follow-up may lean on
 REMEMBERED = "I remember."
+_MINE = re.compile(r"(?:and |so )?what(?:['’]s| is| was| are) my [\w -]{1,30}\??", re.IGNORECASE)
+_TOLD = re.compile(
+    r"\bdid I (?:say|tell)\b|\bI (?:told|said)\b|\b(?:remember|know) about me\b|\bdo you remember\b", re.IGNORECASE
+)
 DECLINES = (
     "That is outside what I answer about.",
     "I'm afraid that isn't my field.",
@@ -114,9 +118,9 @@ class Conversation:
     def _understand(self, question: str, earlier: Sequence[Said], seed: str) -> Understood:
         if self.persona.inside and (talk := small_talk(question, self.persona.name)):
             return self._small_talk(question, talk, earlier, seed)
-        if day := self._day_of_plan(question, earlier):
-            return day
-        before = self._leaning_on(question, earlier)
+        if apart := self._told_before(question, earlier) or self._day_of_plan(question, earlier):
+            return apart
+        before = self._leaning_on(question, earlier) if re.search(r"[^\W\d_]{2}", question) else None
         query = standalone(question, before.leant_on, before.subject) if before else question
         known = {name: value for said in earlier for name, value in said.told}
         judged = self.scope.judge(query)
@@ -131,6 +135,20 @@ class Conversation:
             reply = Answer(question, "abstained", reason=OUT_OF_SCOPE, said=line)
             return Understood(question, query, "declined", (), facts, reply=reply)
         return Understood(question, query, "answer", (), facts)
+
+    def _told_before(self, question: str, earlier: Sequence[Said]) -> Understood | None:
+        """A question for what the user told: "what's my FTP?", "what did I tell you so far?"."""
+        known = {name: value for said in earlier for name, value in said.told}
+        asked = _MINE.fullmatch(question.strip())
+        if not known or not (asked or (_TOLD.search(question) and len(question.split()) <= SHORT + 4)):
+            return None
+        needs = [need for need in self.persona.needs if need.name in known]
+        named = [n for n in needs if any(each.lower() in question.lower() for each in (n.name, *n.names))]
+        if not named and asked:
+            return None
+        values = {need.name: known[need.name] for need in named or needs}
+        reply = Answer(question, "answered", said=f"You told me: {_listed(self.persona.needs, values)}.")
+        return Understood(question, question, "noted", (), tuple(known.items()), reply=reply)
 
     def _day_of_plan(self, question: str, earlier: Sequence[Said]) -> Understood | None:
         """A question for days of the plan that was given last, and for nothing else."""

@@ -121,7 +121,8 @@ def _answered(exchange: Exchange) -> list[str]:
         of = dict.fromkeys(numbers[_where(given, support.source, support.place)] for support in sentence.support)
         marks = "".join(f" [{number}]" for number in of) or (" (no source)" if given.kind == "answer" else "")
         said.append(f"{_inline(sentence.text)}{marks}")
-    lines = [" ".join(said), ""]
+    planned = given.kind == "plan" and bool(given.said)
+    lines = [said[0], "", *(f"- {piece}" for piece in said[1:]), ""] if planned else [" ".join(said), ""]
     for number, (where, quotes) in enumerate(sources, 1):
         lines += [f"{number}. {_inline(where)}", *(f"   > {_inline(quote)}" for quote in quotes), ""]
     return [*lines, f"Responder: {_inline(str(given.written_by))}"]

@@ -80,7 +80,7 @@ def read_table(path: Path) -> Table:
     body = _read(path)
     text = _text(path, body, CSV)
     if not text.strip():
-        raise BadInput(f"{path} is empty: it needs a header line and a line a comment")
+        raise BadInput(f"{path} is empty: it needs a header line, and a line for each row")
     form = Form(_delimiter(path, text), body.startswith(MARKS))
     records = list(_records(path, text, form.delimiter))
     columns, rows = tuple(records[0][1]), records[1:]

@@ -194,8 +194,8 @@ def test_version_is_told(used):
 
 def test_file_without_questions_is_named(used):
     (used / "none.txt").write_text("\n \n")
-    run = command_in(used)("ask", "--questions", "none.txt")
-    assert one_line(run) == "shawgpt: none.txt has no questions in it\n"
+    run = command_in(used)("ask", "--questions", "none.txt", code=2)
+    assert one_line(run) == "shawgpt: none.txt has no questions in it: give one a line\n"
     assert run.stdout == ""
 
 

@@ -167,6 +167,18 @@ def test_a_day_that_is_asked_for_is_the_one_line_of_the_plan_that_was_given(vito
     assert say(vito, session, "and on day 9?").status == "abstained"
 
 
+def test_what_was_told_is_said_back_when_it_is_asked_for(vito: Assistant):
+    session = vito.conversations.begin("vito", "cycling")
+    assert say(vito, session, "what did I tell you so far?").kind != "noted"  # nothing yet
+    say(vito, session, "Make me a plan for a gran fondo: 12 weeks, 6 hours, FTP 240")
+    assert say(vito, session, "What's my FTP?").said == "You told me: FTP 240 watts."
+    assert "6 hours a week" in say(vito, session, "How many hours a week did I say?").said
+    everything = say(vito, session, "what did I tell you so far?").said
+    assert all(value in everything for value in ("gran fondo", "12 weeks", "6 hours a week", "240 watts"))
+    assert say(vito, session, "What is my best cadence?").kind == "answer"
+    assert "remember" not in say(vito, session, "???").query
+
+
 def test_out_of_scope_reaches_neither_search_nor_model(vito: Assistant, monkeypatch: pytest.MonkeyPatch):
     def reached(*_: object, **__: object) -> None:
         raise AssertionError("it was looked up")

@@ -450,7 +450,9 @@ class TestInTheBrowser:
         )
         expect(page.locator("#files")).to_contain_text("filters")
         page.get_by_role("button", name="Add documents").click()
-        expect(page.locator(".sg-outcomes li")).to_contain_text("replaced the file of that name that was there")
+        expect(page.locator(".sg-outcomes li", has_text="filters.md")).to_contain_text(
+            "replaced the file of that name that was there"
+        )
         uploads = served.home / "uploads" / "default"
         assert [file.name for file in uploads.iterdir()] == ["filters.md"]
         listed.get_by_role("button", name="Forget").click()

@@ -240,6 +240,22 @@ def shawgpt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     return run
 
 
+@pytest.mark.parametrize("question", ["Delete all orders", "please update coffee set price = 0", "Insert a customer"])
+def test_a_change_that_is_asked_for_is_no_query(shop: Path, question: str) -> None:
+    with Reader() as reader:
+        tables = open_tables(reader, shop, None)
+        given = answer(question, tables, RuleWriter(), "extractive", reader)
+    assert (given.status, given.sql) == ("abstained", "")
+    assert "only read here" in given.reason
+
+
+def test_a_schema_that_cannot_be_read_is_told_without_colours() -> None:
+    for text in ("CREATE TABLE a(", "you are nice"):
+        with pytest.raises(BadInput, match="give a CREATE TABLE statement for each table") as told:
+            from_script(text)
+        assert "\x1b" not in str(told.value)
+
+
 def test_ask_prints_the_query_and_its_table(shawgpt: Any, shop: Path) -> None:
     asked = ("ask", "--persona", "sql", "--database", shop, "How many customers are there in each country?")
     shown = shawgpt(*asked)

@@ -139,7 +139,7 @@ def lines_of(path: Path, also: str | None, what: str) -> list[str]:
         raise BadInput("give one text or a file of them, not both")
     lines = [line for line in decode(path, f"a text file of {what}, one a line").splitlines() if line.strip()]
     if not lines:
-        typer.echo(f"shawgpt: {path} has no {what} in it", err=True)
+        raise BadInput(f"{path} has no {what} in it: give one a line")
     return lines
 
 

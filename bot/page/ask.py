@@ -176,7 +176,9 @@ def ask_tab(
     who.input(other_persona, [who, talks], outputs, **quiet)
     before.input(reopen, [before, talks], outputs, **quiet)
     # Whoever loads the page goes on where this browser was.
-    demo.load(resume, [talks, turns], outputs, **quiet)
+    demo.load(lambda: gr.update(choices=desk.personas("reply")), None, [who], **quiet).then(
+        resume, [talks, turns], outputs, **quiet
+    )
 
     def follow(listed: gr.HTML, made: Dependency) -> None:
         # The first document makes "No documents yet" untrue.

@@ -213,7 +213,7 @@ def _keeping_events(
         said = (
             f'<p class="sg-note sg-good" role="status">Saved: {text_html(name.strip())} ({text_html(kept)}).{off}</p>'
         )
-        here, elsewhere = gr.update(choices=_personas(play)), gr.update(choices=desk.personas())
+        here, elsewhere = gr.update(choices=_personas(play)), gr.update(choices=desk.personas("reply"))
         return said, "", here, here, elsewhere
 
     def code(form: str, asked: str, what: str, kb_name: str, given: tuple[Any, ...], request: gr.Request) -> str:

@@ -64,8 +64,15 @@ def quotes_tab(desk: Desk, kb: gr.Dropdown, demo: gr.Blocks) -> None:
         some = found[0].label != "none"
         yield cards_html(found), gr.update(visible=some), (asked, skip + len(found) if some else 0)
 
+    def entered(kb_name: str, event: gr.KeyUpData) -> Iterator[tuple[Any, ...]]:
+        if event.key == "Enter":
+            yield from asking(event.input_value, kb_name, ("", 0))
+        else:
+            yield gr.skip(), gr.skip(), gr.skip()
+
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [cards, more, seen]
+    who.key_up(entered, [kb], outputs, trigger_mode="multiple", **quiet)
     find.click(first, [who, kb], outputs, **quiet)
     more.click(asking, [who, kb, seen], outputs, **quiet)
     demo.load(lambda: start(desk), None, [who, find, cards], **quiet)

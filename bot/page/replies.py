@@ -118,7 +118,7 @@ def replies_tab(desk: Desk, kb: gr.Dropdown, opened: gr.BrowserState, demo: gr.B
     # A tick that is on its way would bring the other batch back: what was chosen is shown again behind it.
     shown.earlier.input(show, now, outputs, cancels=[tick], **quiet).then(show, now, outputs, **quiet)
     demo.load(restore, [opened], outputs, **quiet)
-    demo.load(lambda: gr.update(choices=desk.personas()), None, [form.persona], **quiet)
+    demo.load(lambda: gr.update(choices=desk.personas("reply")), None, [form.persona], **quiet)
     return form.persona
 
 

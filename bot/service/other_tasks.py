@@ -38,7 +38,10 @@ def query(view: Assistant, question: str, tables: str) -> Answer:
     Raises BadInput for tables that can't be read, and what asking a model raises.
     """
     if not tables.strip():
-        raise BadInput("this persona answers about tables: give their CREATE TABLE statements as the system message")
+        raise BadInput(
+            "this persona answers about tables: give their CREATE TABLE statements, in chat completions as the system "
+            "message, to the tool as `tables`"
+        )
     by = view.writing.written_by
     written = writer_of(view.chat if view.writing.model else None).write(question, from_script(tables))
     if written.status == "written":

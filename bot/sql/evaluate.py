@@ -150,7 +150,7 @@ def evaluate(
             for at, each in group:
                 query = writer.write(each.question, each.shown or schema, values)
                 made = _judge(replace(each, schema=schema), query.sql, reader, files)
-                if query.status == "abstained":
+                if query.status == "abstained" and made.runs:
                     made = replace(made, problem="abstained", reason=query.reason)
                 elif not query.sql and not made.problem:
                     made = replace(made, problem="failed", reason=query.reason)

@@ -17,6 +17,12 @@ from bot.sql.shown import Shown
 from bot.sql.sketch import Condition, Item, Ref, Sketch, sql_of
 from bot.sql.words import Values
 
+ONLY_READ = "it asks for a change, and data is only read here"
+_CHANGE = re.compile(
+    r"^\W*(?:please\s+|can you\s+|could you\s+|now\s+)*"
+    r"(?:delete|remove|drop|insert|update|alter|truncate|create|rename|erase|replace|add|set|change)\b",
+    re.IGNORECASE,
+)
 NOTHING_NAMED = "the question names none of the tables or columns"
 NOT_TIED = "the question names tables that no foreign key ties together"
 NO_COLUMN = "the question doesn't say, in words of the schema, what to show"
@@ -24,6 +30,8 @@ NO_COLUMN = "the question doesn't say, in words of the schema, what to show"
 
 def compose(question: str, schema: Schema, values: Values | None = None) -> tuple[str, str]:
     """(the query, "") or ("", why there is none)."""
+    if _CHANGE.match(question):
+        return "", ONLY_READ
     return _Composer(question, schema, values).compose()
 
 

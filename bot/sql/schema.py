@@ -162,8 +162,9 @@ def from_script(text: str) -> Schema:
     try:
         statements = sqlglot.parse(text, dialect="sqlite")
     except (SqlglotError, RecursionError, ValueError, TypeError, AttributeError) as error:
-        said = " ".join(str(error).split())[:160]
-        raise BadInput(f"the schema can't be read as CREATE TABLE statements: {said}") from error
+        raise BadInput(
+            f"the schema can't be read ({_wrong(error)}): give a CREATE TABLE statement for each table"
+        ) from error
     tables: list[Table] = []
     links: list[Link] = []
     for statement in statements:
@@ -174,6 +175,14 @@ def from_script(text: str) -> Schema:
     if not tables:
         raise BadInput("there is no CREATE TABLE statement in the schema: give one for each table")
     return _whole(tables, links)
+
+
+def _wrong(error: Exception) -> str:
+    """What is wrong with a script, without sqlglot's colours, in a line."""
+    found = getattr(error, "errors", None)
+    if found:
+        return f"{found[0]['description']}, line {found[0]['line']}, column {found[0]['col']}".replace(".,", ",")
+    return " ".join(re.sub(r"\x1b\[[\d;]*m", "", str(error)).split())[:120]
 
 
 def from_file(reader: "Reader", path: Path) -> Schema:
