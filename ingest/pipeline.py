@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 READING = "3"  # part of every digest: raise it when reading or chunking changes, and documents are read anew
 _NO_OCR = ":no-ocr"  # ends the digest of a document with pages that only OCR could have read
+LONG = 100_000  # characters of a document before which those that wait are committed
 FLUSH = 128  # chunks embedded in one call, and documents or chunks in a commit: keeps cores busy, bounds memory
 
 Outcome = Literal["added", "updated", "unchanged", "empty", "rejected"]
@@ -151,6 +152,8 @@ class _Batch:
 
     def add(self, document: Document, digest: str, chunks: Iterable[Chunk]) -> bool:
         """Take a document in; False where it has no chunks."""
+        if len(document.text) >= LONG:  # it takes its time: what is whole doesn't wait for it
+            self.flush()
         pending, number = _Pending(document, digest), len(self._documents)
         read = 0  # characters
         for chunk_id, chunk in identified(self._kb, document.source, chunks):

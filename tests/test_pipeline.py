@@ -117,6 +117,22 @@ def test_disk_that_fills_up_loses_nothing_and_the_next_run_goes_on(tmp_path):
         )
 
 
+def test_small_documents_are_kept_where_a_long_one_behind_them_is_interrupted(assistant, tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("The kiln is fired on Fridays, and cools down over the weekend.")
+    (tmp_path / "b.txt").write_text("\n\n".join(f"Fact {n} is told here. " * 9 for n in range(600)))
+    add = Staging.add
+
+    def interrupted(self, chunks):
+        if len(chunks) > 100:
+            raise KeyboardInterrupt
+        add(self, chunks)
+
+    monkeypatch.setattr(Staging, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        assistant.ingest([str(tmp_path / "a.txt"), str(tmp_path / "b.txt")], DEFAULT_KB)
+    assert [Path(source.source).name for source in assistant.sources(DEFAULT_KB)] == ["a.txt"]
+
+
 def test_document_that_is_not_whole_is_not_seen_and_the_old_one_stays(assistant, tmp_path, monkeypatch):
     path = tmp_path / "long.txt"
     path.write_text("\n\n".join(f"Old fact {n} is told here. " * 9 for n in range(450)))
