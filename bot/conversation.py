@@ -198,6 +198,12 @@ class Conversation:
                 return Understood(question, question, "asks", given, tuple(whole.items()), reply=reply)
             if wants_plan or pending or planned_before:
                 return self._plan(question, given, whole)
+        if now.wrong and not questioning:  # told in passing, and it can't be right
+            doubted = [need for need in needs if need.name in now.wrong]
+            said = _asking(needs, now.values, now.wrong, doubted)
+            reason = f"asks for {and_list([need.name for need in doubted])}"
+            reply = Answer(question, "abstained", reason=reason, said=said)
+            return Understood(question, question, "asks", given, tuple(whole.items()), reply=reply)
         if given and not questioning:
             said = f"Noted: {_listed(needs, now.values)}."
             reply = Answer(question, "answered", said=said)

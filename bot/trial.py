@@ -66,7 +66,9 @@ class Trial:
         self.assistant, self.text, self.knowledge = assistant, text, knowledge
         self.request: Request | None = None  # of a comment
         self.found = SearchResult(text, (), 0.0)  # for a question
+        self.aside: Answer | None = None  # what Ask says without looking anything up: that it is out of scope, say
         if question:
+            self.aside = assistant.conversation.understand(text, ()).reply
             self.found = assistant.found(text) if knowledge else self.found
         else:
             made = assistant.request(text)
@@ -131,8 +133,8 @@ class Trial:
     def _extractive(self) -> Result:
         verdict: Draft | Answer
         if self.request is None:
-            verdict = answer_question(self.text, self.found, self.assistant.embedder)
-            return Result(verdict.text, verdict.sentences, (), verdict, self._passages)
+            given = answer_question(self.text, self.found, self.assistant.embedder)
+            return Result(given.text, given.sentences, (), self.aside or given, self._passages)
         verdict = _last(self.assistant.responder.stream(self.request))
         return Result(verdict.reply, (), (), verdict, self._passages)
 
@@ -149,7 +151,7 @@ class Trial:
         grounded = ground(text, against, self.text, responder.embedder)
         verdict: Draft | Answer
         if self.request is None:
-            verdict = responder.answer_of(self.text, self.found, said, cut)
+            verdict = self.aside or responder.answer_of(self.text, self.found, said, cut)
         else:
             verdict = responder.draft_of(self.request, said, cut)
         return Result(text, grounded.sentences, grounded.unfounded, verdict, self._passages, watch)

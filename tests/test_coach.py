@@ -176,6 +176,9 @@ def test_what_was_told_is_said_back_when_it_is_asked_for(vito: Assistant):
     everything = say(vito, session, "what did I tell you so far?").said
     assert all(value in everything for value in ("gran fondo", "12 weeks", "6 hours a week", "240 watts"))
     assert say(vito, session, "What is my best cadence?").kind == "answer"
+    doubted = say(vito, session, "my ftp is 9000")
+    assert (doubted.kind, "9000 watts" in doubted.said) == ("asks", True)
+    assert say(vito, session, "What's my FTP?").said == "You told me: FTP 240 watts."
     assert "remember" not in say(vito, session, "???").query
 
 

@@ -364,6 +364,13 @@ def test_a_provider_is_asked_itself_with_the_whole_prompt_and_no_key_written_dow
         path.unlink()
 
 
+def test_what_ask_turns_down_is_told_so(playground: Playground) -> None:
+    vito = replace(playground.of_persona("vito", "default"), knowledge=True)
+    (*_, result) = run(playground, vito, QUESTION)
+    assert isinstance(result.verdict, Answer)
+    assert (result.verdict.status, result.verdict.reason) == ("abstained", "out of scope")
+
+
 def test_a_provider_writes_what_is_asked_with_the_prompt_that_is_shown(
     playground: Playground, home: Path, nell: Configuration
 ) -> None:

@@ -98,6 +98,8 @@ def eval_sql(
     from bot.sql.write import writer_of
 
     asked, refused = read_questions(file, tables, database is not None)
+    if not asked:
+        raise BadInput(refused[0] if refused else f"{file} has no questions")
     with open_assistant(context, "eval sql") as assistant, StageProgress() as progress:
         assistant.use(persona, asked_for(responder, model, adapter, sampling, base_url, calls))
         tell_where(assistant)

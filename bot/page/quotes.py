@@ -24,8 +24,8 @@ EMPTY = (
     "whether it is a stored quote or was generated.</p></div>"
 )
 NO_QUOTES = (
-    '<div class="sg-empty"><h2>No quotes yet</h2><p><code>shawgpt import quotes FILE</code> reads some: CSV or JSON '
-    "lines with quote and author.</p></div>"
+    '<div class="sg-empty"><h2>No quotes yet</h2><p>Stop the server; then <code>shawgpt import quotes FILE</code> '
+    "reads some: CSV or JSON lines with quote and author.</p></div>"
 )
 
 
