@@ -71,8 +71,9 @@ def ask_tab(
     )
     with gr.Row(elem_id="composer"):
         box = gr.Textbox(
-            placeholder=PLACEHOLDER, label="Question", show_label=False, container=False, lines=1,
-            max_lines=6, max_length=LONGEST, autofocus=True, submit_btn="Ask", scale=8, elem_id="question",
+            placeholder=placeholder(desk, desk.replier, desk.assistant.kb), label="Question", show_label=False,
+            container=False, lines=1, max_lines=6, max_length=LONGEST, autofocus=True, submit_btn="Ask", scale=8,
+            elem_id="question",
         )  # fmt: skip
         again = gr.Button("Clear", size="sm", scale=0, min_width=72, elem_id="clear-talk")
 
