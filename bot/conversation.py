@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bot.drafts import OUT_OF_SCOPE, Answer, Kind
 from bot.follow_up import standalone
 from bot.memory import Recalled, Said, recall
-from bot.needs import NOT_KNOWN, and_list, corrects, looked_up, missing, shown, told
+from bot.needs import NOT_KNOWN, Told, and_list, corrects, looked_up, missing, shown, told
 from bot.plan_day import asked_days
 from bot.scope import Scope
 from bot.small_talk import small_talk
@@ -192,18 +192,11 @@ class Conversation:
         wordless = pending and not re.search(r"[^\W\d_]", question)  # numbers that aren't understood
         if wants_plan or wordless or ((changes or (pending and not questioning)) and (given or now.wrong)):
             if open_ones:
-                said = _asking(needs, now.values, now.wrong, open_ones)
-                reason = f"asks for {and_list([need.name for need in open_ones])}"
-                reply = Answer(question, "abstained", reason=reason, said=said)
-                return Understood(question, question, "asks", given, tuple(whole.items()), reply=reply)
+                return self._asks(question, now, whole, open_ones)
             if wants_plan or pending or planned_before:
                 return self._plan(question, given, whole)
         if now.wrong and not questioning:  # told in passing, and it can't be right
-            doubted = [need for need in needs if need.name in now.wrong]
-            said = _asking(needs, now.values, now.wrong, doubted)
-            reason = f"asks for {and_list([need.name for need in doubted])}"
-            reply = Answer(question, "abstained", reason=reason, said=said)
-            return Understood(question, question, "asks", given, tuple(whole.items()), reply=reply)
+            return self._asks(question, now, whole, [need for need in needs if need.name in now.wrong])
         if given and not questioning:
             said = f"Noted: {_listed(needs, now.values)}."
             reply = Answer(question, "answered", said=said)
@@ -212,6 +205,14 @@ class Conversation:
             judged = self.scope.judge(query)
             return Understood(question, query, "answer", given, tuple(whole.items())) if judged.inside else None
         return None
+
+    def _asks(self, question: str, now: Told, whole: dict[str, str], open_ones: Sequence["Need"]) -> Understood:
+        """What asks for the needs that are open; `now` was told with the question, `whole` is all that is known."""
+        said = _asking(self.persona.needs, now.values, now.wrong, open_ones)
+        reason = f"asks for {and_list([need.name for need in open_ones])}"
+        reply = Answer(question, "abstained", reason=reason, said=said)
+        given = tuple(now.values.items())
+        return Understood(question, question, "asks", given, tuple(whole.items()), reply=reply)
 
     def _plan(self, question: str, given: tuple[tuple[str, str], ...], whole: dict[str, str]) -> Understood:
         needs = self.persona.needs

@@ -197,6 +197,15 @@ def _draft(page: Page, comments: str, count: int) -> None:
     expect(page.locator("#stop")).to_be_hidden()
 
 
+def _wait_for_the_end(page: Page, signs: Path) -> None:
+    """Until the model of `modelled` has stopped writing."""
+    for _ in range(200):
+        if (signs / "ended").exists():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail("the model writes on")
+
+
 class TestInTheBrowser:
     pytestmark = browser_test
 
@@ -586,11 +595,7 @@ class TestInTheBrowser:
         (modelled.signs / "ended").unlink(missing_ok=True)  # of the warming up
         page.get_by_role("button", name="Clear").click()
         expect(page.locator("#talk .sg-empty")).to_be_visible()
-        for _ in range(200):
-            if (modelled.signs / "ended").exists():
-                break
-            page.wait_for_timeout(50)
-        assert (modelled.signs / "ended").exists()
+        _wait_for_the_end(page, modelled.signs)
         (modelled.signs / "go").touch()
         ask(page, "At how many degrees does water boil in the copper kettle?")
         expect(page.locator(".sg-meta")).to_contain_text("1 of 1 sentence found in the documents")
@@ -618,11 +623,7 @@ class TestInTheBrowser:
         (modelled.signs / "ended").unlink(missing_ok=True)  # of the warming up
         box.get_by_role("button", name="Stop").click()
         expect(page.locator(".sg-turn .sg-abstained")).to_have_text("Stopped before it was answered.")
-        for _ in range(200):
-            if (modelled.signs / "ended").exists():
-                break
-            page.wait_for_timeout(50)
-        assert (modelled.signs / "ended").exists()
+        _wait_for_the_end(page, modelled.signs)
         (modelled.signs / "go").touch()
         expect(box.locator("textarea")).to_have_value("And in the blue kettle?")
         box.locator(".submit-button").click()
